@@ -1,0 +1,35 @@
+//! The agent: from an `extensions:` list in a MachineConfig to packages layered on the host, in one direction.
+//!
+//! ```text
+//!  MachineConfig ─► desired ──┐
+//!  payload image ─► payload ──┼─► plan ─► check ─► apply ─► confirm ─► report ─► status, metrics, journal
+//!  rpm-ostree ────► host (see)┘   pure    pure      │ host (do)          ▲
+//!                   ▲                               └─► rpm-ostree       │
+//!                   └──────────── reconcile: one pass at a time ─────────┘
+//! ```
+//!
+//! Each folder owns one verb: *want, check, offer, see, decide, do, say*. A folder may use only folders above it in the
+//! list below; `error` and `settings` are for all. The tidy test keeps it so.
+
+pub mod error;
+pub mod settings;
+
+pub mod desired;
+
+pub mod rpm;
+
+pub mod payload;
+
+pub mod host;
+
+pub mod plan;
+
+pub mod apply;
+
+pub mod telemetry;
+
+pub mod report;
+
+pub mod reconcile;
+
+pub mod cli;

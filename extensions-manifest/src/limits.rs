@@ -1,0 +1,24 @@
+//! Every bound on what comes from outside, in one place, each with the reason for its size.
+
+/// Longest extension name, in bytes: a DNS label, so that a name fits a label value everywhere.
+pub const EXTENSION_NAME_BYTES: usize = 63;
+/// Longest package name, in bytes; the longest in Fedora is under 100.
+pub const PACKAGE_NAME_BYTES: usize = 255;
+/// Longest version, release or architecture, in bytes.
+pub const VERSION_BYTES: usize = 255;
+/// Most extensions in one list.
+pub const EXTENSIONS: usize = 64;
+/// Most extensions one payload may offer.
+pub const OFFERED_EXTENSIONS: usize = 256;
+/// Most packages one extension may name.
+pub const PACKAGES_PER_EXTENSION: usize = 256;
+/// Most RPMs in one payload.
+pub const PAYLOAD_PACKAGES: usize = 4_096;
+/// Most provides, requires, conflicts or obsoletes of one package (kernel modules have thousands of provides).
+pub const DEPENDENCIES_PER_PACKAGE: usize = 100_000;
+/// Longest dependency string, in bytes.
+pub const DEPENDENCY_BYTES: usize = 4_096;
+/// Deepest nesting of a rich dependency.
+pub const RICH_DEPTH: usize = 16;
+/// Largest extension map, in bytes.
+pub const MAP_BYTES: usize = 1 << 20;
