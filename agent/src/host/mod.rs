@@ -5,11 +5,87 @@
 //! database of the booted deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use extensions_manifest::{Base, Nevra, Sha256Digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+mod client;
+mod error;
+
+pub use client::{HostSettings, RpmOstree};
+pub use error::HostError;
+
+/// The machine, whatever manages its deployments. rpm-ostree is the first and will not be the only one.
+pub trait Host: Send + Sync {
+    /// What is deployed and what is running, now.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    fn observe(&self) -> impl Future<Output = Result<Observed, HostError>> + Send;
+
+    /// The base packages of this deployment, without layered ones. Of its files only those in `paths` are listed.
+    ///
+    /// # Errors
+    /// [`HostError::Base`] when the package database cannot be read.
+    fn base(
+        &self,
+        deployment: &Deployment,
+        paths: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Base, HostError>> + Send;
+
+    /// Carries one change to the host, as one transaction, and follows it to one outcome.
+    ///
+    /// An error means that no transaction of ours was started; every doubt is [`Outcome::Lost`].
+    ///
+    /// # Errors
+    /// When the host would not take the change: busy, rebooting, not allowed, not there.
+    fn layer(
+        &self,
+        request: LayerRequest,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> impl Future<Output = Result<Outcome, HostError>> + Send;
+
+    /// Returns when no transaction is running any more, whoever made it.
+    ///
+    /// # Errors
+    /// [`HostError::Busy`] when one is still running after `limit`.
+    fn wait_idle(&self, limit: Duration) -> impl Future<Output = Result<(), HostError>> + Send;
+
+    /// The most files that one call may carry.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    fn descriptors_per_call(&self) -> impl Future<Output = Result<usize, HostError>> + Send;
+
+    /// A counter that moves whenever deployments or the running transaction may have changed. It only says *look*.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// How a transaction of ours ended. The *deployment* is the truth, not this: it must be observed afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The host says it is done.
+    Finished,
+    /// The host says it failed. A deployment may be staged all the same.
+    Failed {
+        /// What it said, escaped and cut.
+        message: String,
+    },
+    /// Somebody cancelled it; anyone on the host may.
+    Cancelled {
+        /// What the host said, escaped and cut.
+        message: String,
+    },
+    /// The host went away before it said how it ended.
+    Lost,
+    /// The call was joined to somebody else's that looked equal: what finished was theirs, ours was never run.
+    NotOurs,
+}
 
 /// A package that was layered from a local file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
