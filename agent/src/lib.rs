@@ -33,3 +33,6 @@ pub mod report;
 pub mod reconcile;
 
 pub mod cli;
+
+#[cfg(test)]
+pub(crate) mod golden;

@@ -1,0 +1,208 @@
+//! The table of keys. A new setting is one row here and one field in [`Settings`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    HostSettings, Level, LogSettings, MachineConfigSettings, MetricsSettings, PayloadSettings,
+    ReconcileSettings, Settings, StateSettings, StoreSettings,
+};
+
+/// One key: how it is written, what it may hold and which field it fills.
+pub struct Key {
+    /// The table it stands in.
+    pub section: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// The value where nobody sets it, as it is written; `None` leaves it unset.
+    pub default: Option<&'static str>,
+    /// What it might look like, for keys without a default.
+    pub example: Option<&'static str>,
+    /// What it means: one or more sentences.
+    pub doc: &'static str,
+    /// What it may hold, and where the checked value goes.
+    pub kind: Kind,
+}
+
+/// What a key may hold. Each kind carries the field that it fills, so that a row cannot fill one of another type.
+pub enum Kind {
+    /// An absolute path.
+    Path(fn(&mut Settings) -> &mut PathBuf),
+    /// An absolute path, or unset.
+    OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
+    /// One line of text, or unset.
+    OptionalText(fn(&mut Settings) -> &mut Option<String>),
+    /// A number of bytes between two bounds.
+    Bytes(u64, u64, fn(&mut Settings) -> &mut u64),
+    /// A span of time between two bounds.
+    Duration(Duration, Duration, fn(&mut Settings) -> &mut Duration),
+    /// One of the log levels.
+    Level(fn(&mut Settings) -> &mut Level),
+}
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const HOUR: u64 = 3600;
+
+/// Every key, grouped by section, in the order of the default file.
+pub const KEYS: &[Key] = &[
+    Key {
+        section: "machine-config",
+        name: "directory",
+        default: Some("/etc/extensions-agent/machine-config.d"),
+        example: None,
+        doc: "The directory of MachineConfig documents (`*.yaml`, `*.yml`, `*.json`) that say what this node should have.",
+        kind: Kind::Path(|settings| &mut settings.machine_config.directory),
+    },
+    Key {
+        section: "payload",
+        name: "image",
+        default: None,
+        example: Some("registry.example/release/extensions@sha256:<digest>"),
+        doc: "The image to take extensions from when no MachineConfig sets `baseOSExtensionsContainerImage`: \
+              `registry/repository@sha256:…`, `oci:DIRECTORY` or `dir:DIRECTORY`.",
+        kind: Kind::OptionalText(|settings| &mut settings.payload.image),
+    },
+    Key {
+        section: "payload",
+        name: "authfile",
+        default: None,
+        example: Some("/var/lib/kubelet/config.json"),
+        doc: "Credentials for registries, in the format of containers-auth.json(5). Unset: the default places of that page. \
+              Read anew at each fetch, and never shown.",
+        kind: Kind::OptionalPath(|settings| &mut settings.payload.authfile),
+    },
+    Key {
+        section: "store",
+        name: "directory",
+        default: Some("/var/cache/extensions-agent"),
+        example: None,
+        doc: "Where fetched packages are kept, by digest. Its loss costs a download and nothing else.",
+        kind: Kind::Path(|settings| &mut settings.store.directory),
+    },
+    Key {
+        section: "store",
+        name: "max-bytes",
+        default: Some("4GiB"),
+        example: None,
+        doc: "How large the store may grow before what was used longest ago is removed.",
+        kind: Kind::Bytes(1 << 20, 1 << 40, |settings| &mut settings.store.max_bytes),
+    },
+    Key {
+        section: "state",
+        name: "directory",
+        default: Some("/var/lib/extensions-agent"),
+        example: None,
+        doc: "Where the journal of intents, the ledger of what the agent layered, and the last status are kept.",
+        kind: Kind::Path(|settings| &mut settings.state.directory),
+    },
+    Key {
+        section: "host",
+        name: "bus",
+        default: None,
+        example: Some("unix:path=/run/dbus/system_bus_socket"),
+        doc: "The D-Bus address on which rpm-ostreed is reached. Unset: the system bus.",
+        kind: Kind::OptionalText(|settings| &mut settings.host.bus),
+    },
+    Key {
+        section: "host",
+        name: "sysroot",
+        default: Some("/"),
+        example: None,
+        doc: "The root of the host's file system: `/`, or where it is mounted in a container.",
+        kind: Kind::Path(|settings| &mut settings.host.sysroot),
+    },
+    Key {
+        section: "metrics",
+        name: "socket",
+        default: Some("/run/extensions-agent/metrics.promsock"),
+        example: None,
+        doc: "The unix socket on which `/metrics` is served, unless systemd hands one over.",
+        kind: Kind::Path(|settings| &mut settings.metrics.socket),
+    },
+    Key {
+        section: "reconcile",
+        name: "dwell",
+        default: Some("2s"),
+        example: None,
+        doc: "How long changes must have settled before a pass starts, so that many edits make one transaction.",
+        kind: Kind::Duration(millis(0), secs(600), |settings| &mut settings.reconcile.dwell),
+    },
+    Key {
+        section: "reconcile",
+        name: "backoff-initial",
+        default: Some("5s"),
+        example: None,
+        doc: "The first pause after a pass that failed for a passing reason; doubled each time, with jitter.",
+        kind: Kind::Duration(millis(10), secs(HOUR), |settings| &mut settings.reconcile.backoff_initial),
+    },
+    Key {
+        section: "reconcile",
+        name: "backoff-limit",
+        default: Some("10m"),
+        example: None,
+        doc: "The longest pause after a failed pass.",
+        kind: Kind::Duration(millis(10), secs(24 * HOUR), |settings| &mut settings.reconcile.backoff_limit),
+    },
+    Key {
+        section: "reconcile",
+        name: "interval",
+        default: Some("1h"),
+        example: None,
+        doc: "A pass at least this often even if nothing seems to have changed. With nothing to do it fetches nothing and \
+              changes nothing.",
+        kind: Kind::Duration(secs(1), secs(24 * HOUR), |settings| &mut settings.reconcile.interval),
+    },
+    Key {
+        section: "reconcile",
+        name: "wait-limit",
+        default: Some("30m"),
+        example: None,
+        doc: "How long a pass waits for somebody else's transaction before it is tried again later.",
+        kind: Kind::Duration(millis(100), secs(24 * HOUR), |settings| &mut settings.reconcile.wait_limit),
+    },
+    Key {
+        section: "reconcile",
+        name: "transaction-limit",
+        default: Some("1h"),
+        example: None,
+        doc: "How long the agent's own transaction may take before its outcome counts as unknown.",
+        kind: Kind::Duration(secs(1), secs(24 * HOUR), |settings| &mut settings.reconcile.transaction_limit),
+    },
+    Key {
+        section: "log",
+        name: "level",
+        default: Some("info"),
+        example: None,
+        doc: "The least level that is written. The environment variable `EXTENSIONS_AGENT_LOG` wins over it, and takes \
+              `target=level` filters too.",
+        kind: Kind::Level(|settings| &mut settings.log.level),
+    },
+];
+
+impl Key {
+    /// `section.name`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+}
+
+/// Settings with nothing in them, to be filled from the table; never seen outside this folder.
+pub(super) fn blank() -> Settings {
+    Settings {
+        machine_config: MachineConfigSettings::default(),
+        payload: PayloadSettings::default(),
+        store: StoreSettings::default(),
+        state: StateSettings::default(),
+        host: HostSettings::default(),
+        metrics: MetricsSettings::default(),
+        reconcile: ReconcileSettings::default(),
+        log: LogSettings::default(),
+    }
+}
