@@ -1,4 +1,14 @@
 //! What the proofs stand on: a sandbox host of real parts, and a stand-in for the one part that cannot be had here.
+//!
+//! ```text
+//!  packages ─► real RPMs, made by rpmbuild ──┬─► sandbox::sysroot  a real libostree sysroot with a real rpmdb
+//!                                            └─► images ─► registry  OCI images, served by a real registry
+//!  sandbox::bus ─► a private dbus-daemon and a monitor that misses nothing
+//!  rpmostreed   ─► the stand-in for rpm-ostreed; it really layers, with libostree and rpm
+//!  Sandbox      ─► all of it together, and the agent's own binary pointed at it
+//! ```
+//!
+//! Everything that is costly to make is kept under `target/proof-cache/`, named by the digest of what it is made from.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,3 +16,8 @@
     clippy::indexing_slicing,
     reason = "this crate is test code: a failed step must stop the test where it stands"
 )]
+
+pub mod cache;
+pub mod command;
+pub mod packages;
+pub mod sandbox;

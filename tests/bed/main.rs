@@ -1,0 +1,4 @@
+//! The bed is proved before anything is proved on it.
+
+mod host;
+mod rpms;
