@@ -1,0 +1,3 @@
+//! The sandbox host.
+
+pub mod sysroot;
