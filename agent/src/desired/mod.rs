@@ -3,6 +3,11 @@
 //! Decides: what a set of MachineConfigs means, by the operator's own merge rules. Must not: know what the payload
 //! offers or what the host has. Input: MachineConfig documents, from local files now and from a cluster later.
 
+mod error;
+mod files;
+pub mod machine_config;
+pub mod merge;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use extensions_manifest::{ExtensionName, Sha256Digest};
@@ -10,7 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::error::{Failure, Reason};
+pub use error::DesiredError;
+pub use files::{FileSource, read_once};
 
 /// Which kernel the node should boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -58,25 +64,4 @@ pub type Latest = Result<Desired, std::sync::Arc<DesiredError>>;
 pub trait DesiredSource: Send {
     /// The newest value, and a wake-up whenever it changes.
     fn watch(&self) -> watch::Receiver<Latest>;
-}
-
-/// Why the wish cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DesiredError {
-    /// A file or directory cannot be read.
-    #[error("reading MachineConfigs from `{path}`")]
-    Read {
-        /// The file or directory.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl Failure for DesiredError {
-    fn reason(&self) -> Reason {
-        match self {
-            DesiredError::Read { .. } => Reason::InvalidMachineConfig,
-        }
-    }
 }
