@@ -14,11 +14,11 @@ pub mod name;
 pub mod nevra;
 pub mod package;
 
-pub use closure::{Closure, Obstacle};
-pub use dependency::{Capability, Requirement};
+pub use closure::{Closure, Flaw, Obstacle, Offer, resolve, verify_proof};
+pub use dependency::{Capability, Relation, Requirement};
 pub use digest::Sha256Digest;
 pub use error::ManifestError;
-pub use map::{ExtensionMap, MapOrigin};
+pub use map::{Extension, ExtensionMap, MapOrigin, PackageSpec};
 pub use name::{ExtensionName, PackageName};
 pub use nevra::{Evr, Nevra};
-pub use package::{Base, PackageFacts};
+pub use package::{Base, BasePackage, PackageFacts};

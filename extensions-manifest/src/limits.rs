@@ -22,3 +22,9 @@ pub const DEPENDENCY_BYTES: usize = 4_096;
 pub const RICH_DEPTH: usize = 16;
 /// Largest extension map, in bytes.
 pub const MAP_BYTES: usize = 1 << 20;
+/// Longest package spec of a map, in bytes: a name, a version and a release.
+pub const SPEC_BYTES: usize = 1_024;
+/// Most steps that finding one closure may take. The largest real payload takes a few thousand.
+pub const CLOSURE_STEPS: u64 = 2_000_000;
+/// Most near misses named for one unmet requirement.
+pub const NEAR_MISSES: usize = 8;

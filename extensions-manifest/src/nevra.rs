@@ -159,7 +159,9 @@ impl FromStr for Nevra {
         let (rest, release) = rest.rsplit_once('-').ok_or_else(|| refused("there is no release"))?;
         let (name, version) = rest.rsplit_once('-').ok_or_else(|| refused("there is no version"))?;
         let (epoch, version) = version.split_once(':').unwrap_or(("0", version));
-        let epoch = epoch.parse().map_err(|_| refused("the epoch is not a number"))?;
+        let digits = epoch.bytes().all(|byte| byte.is_ascii_digit());
+        let epoch =
+            epoch.parse().ok().filter(|_| digits).ok_or_else(|| refused("the epoch is not a number"))?;
         Self::new(name.parse()?, Evr::new(epoch, version, release)?, arch)
     }
 }

@@ -12,7 +12,7 @@ use crate::nevra::Nevra;
 pub struct PackageFacts {
     /// Who it is.
     pub nevra: Nevra,
-    /// What it provides, its own `name = evr` included.
+    /// What it provides, its own `name = evr` included, which rpm writes into every header.
     pub provides: Vec<Capability>,
     /// What it requires to be installed; `rpmlib(…)` features included.
     pub requires: Vec<Requirement>,
@@ -20,8 +20,28 @@ pub struct PackageFacts {
     pub conflicts: Vec<Requirement>,
     /// What it replaces.
     pub obsoletes: Vec<Capability>,
-    /// Absolute paths of the files it owns. Requirements may name a path.
+    /// Absolute paths of the files it owns. A requirement that names a path is compared with them letter by letter:
+    /// neither rpm-ostree's solver nor this crate looks through symbolic links such as `/bin`.
     pub files: Vec<String>,
+}
+
+impl PackageFacts {
+    /// A package that provides itself and nothing else, and requires nothing.
+    pub fn new(nevra: Nevra) -> Self {
+        Self {
+            provides: vec![Capability::exactly(&nevra)],
+            nevra,
+            requires: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Every path that it requires or conflicts with: what a base has to be asked for.
+    pub fn required_paths(&self) -> impl Iterator<Item = &str> {
+        self.requires.iter().chain(&self.conflicts).flat_map(Requirement::paths)
+    }
 }
 
 /// The booted base as far as the closure needs it: its packages without their requirements, and those of its files
@@ -47,4 +67,16 @@ pub struct BasePackage {
     /// What it replaces.
     #[serde(default)]
     pub obsoletes: Vec<Capability>,
+}
+
+impl BasePackage {
+    /// A package that provides itself and nothing else.
+    pub fn new(nevra: Nevra) -> Self {
+        Self {
+            provides: vec![Capability::exactly(&nevra)],
+            nevra,
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+        }
+    }
 }

@@ -1,4 +1,7 @@
 //! The payload's own map from extension names to packages.
+//!
+//! Decides: which names a payload offers and which packages each names. Must not: know what else is in the payload, nor
+//! choose versions of dependencies. Input: the untrusted map document, the directory listing, or our own table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +9,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{ExtensionName, PackageName};
+
+mod builtin;
+mod directories;
+mod inner;
+mod json;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use spec::PackageSpec;
 
 /// Where a map came from; shown to the admin, because a built-in map may lag behind the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,13 +43,6 @@ pub enum Kind {
     Development,
 }
 
-/// A package as a map names it: `usbguard`, or `kernel-devel-5.14.0-427.el9` where `match-base-evr` fixed a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PackageSpec {
-    /// The text of the map.
-    pub text: String,
-}
-
 /// One extension of a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
@@ -57,4 +63,28 @@ pub struct ExtensionMap {
     pub origin: MapOrigin,
     /// The extensions, by name.
     pub extensions: BTreeMap<ExtensionName, Extension>,
+}
+
+impl Extension {
+    /// An extension for layering, on every architecture.
+    pub fn new(packages: Vec<PackageSpec>) -> Self {
+        Self { packages, kind: Kind::OsExtension, architectures: BTreeSet::new(), match_base_evr: None }
+    }
+
+    /// Whether it exists for `arch`.
+    pub fn is_for(&self, arch: &str) -> bool {
+        self.architectures.is_empty() || self.architectures.contains(arch)
+    }
+}
+
+impl ExtensionMap {
+    /// The names that can be layered on a host of architecture `arch`.
+    pub fn offered(&self, arch: &str) -> BTreeSet<ExtensionName> {
+        let layered = |extension: &Extension| match extension.kind {
+            Kind::OsExtension => extension.is_for(arch),
+            Kind::Development => false,
+        };
+        let names = self.extensions.iter().filter(|(_, extension)| layered(extension));
+        names.map(|(name, _)| name.clone()).collect()
+    }
 }

@@ -125,7 +125,8 @@ pub enum Obstacle {
         package: Nevra,
         /// The extensions that need that package.
         extensions: BTreeSet<ExtensionName>,
-        /// Packages that provide the name in another version, as `nevra (base)` or `nevra (payload)`.
+        /// Packages that provide the name in another version, with why they do not do:
+        /// `libqb-1.0-1.x86_64 (payload), which is older`.
         near: Vec<String>,
     },
     /// The base has this package in another version, and base packages are not replaced.
@@ -147,6 +148,20 @@ pub enum Obstacle {
         other: Nevra,
         /// Whether it is an `Obsoletes` rather than a `Conflicts`.
         obsoletes: bool,
+    },
+    /// Different members of the closure need different versions of one package, and only one can be installed.
+    SeveralVersions {
+        /// The package that the closure has settled on.
+        package: Nevra,
+        /// The one that would be needed too.
+        other: Nevra,
+        /// The extensions that need the other.
+        extensions: BTreeSet<ExtensionName>,
+    },
+    /// Finding the closure takes more work than any real payload does.
+    TooComplex {
+        /// How many steps were allowed.
+        steps: u64,
     },
     /// Two different files of the payload carry one name and version.
     DuplicateNevra {
@@ -200,4 +215,22 @@ impl Closure {
     pub fn explain(&self, _package: &Nevra) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// Checks a closure and its proof again, from nothing but the facts: none of the code that found them is used.
+///
+/// # Errors
+/// The first flaw that was found.
+pub fn verify_proof(_closure: &Closure, _offer: Offer<'_>, _base: &Base) -> Result<(), Flaw> {
+    Ok(())
+}
+
+/// What is wrong with a closure that was thought to be proved. Always a bug of ours or a document that was altered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("closure of `{package}`: {problem}")]
+pub struct Flaw {
+    /// The package at which the proof breaks.
+    pub package: Nevra,
+    /// How it breaks.
+    pub problem: String,
 }
