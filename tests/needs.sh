@@ -1,0 +1,40 @@
+# What the proofs need on a Debian machine. Sourced by `run` and `demo`; installs by package name, or says what to do.
+
+# The command each package brings, so that a machine which has it from elsewhere is left alone.
+readonly NEEDED_PACKAGES="
+  dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry
+  busybox:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux cc:gcc git:git"
+
+need_rust() {
+  local found
+  if ! command -v cargo >/dev/null || ! found=$(cargo --version | cut -d' ' -f2); then
+    fail_rust "there is no Rust toolchain on this machine"
+  fi
+  if [ "$(printf '%s\n1.89.0\n' "$found" | sort -V | head -n1)" != 1.89.0 ]; then
+    fail_rust "cargo $found is too old"
+  fi
+}
+
+fail_rust() {
+  echo "error: $1" >&2
+  echo "cure: install Rust 1.89 or newer with rustup (https://rustup.rs), then: rustup default stable" >&2
+  exit 3
+}
+
+need_packages() {
+  local pair missing=()
+  for pair in $NEEDED_PACKAGES; do
+    command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair##*:}")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  echo "installing from Debian: ${missing[*]}"
+  if [ "$(id -u)" != 0 ]; then
+    echo "error: installing packages needs root" >&2
+    echo "cure: run as root: apt-get install ${missing[*]}" >&2
+    exit 3
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # The services these packages bring stay off: the proofs start their own, on private sockets and free ports.
+  RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+}
