@@ -2,14 +2,32 @@
 //!
 //! Decides: which packages and which extension map an image holds. Must not: know what is wanted or what the host has.
 //! Input: an image in a registry, an OCI layout or a directory, all untrusted.
+//!
+//! ```text
+//!  reference ─► registry (proxy) ─┐                                             ┌─► store: files by digest
+//!  reference ─► directory ────────┴─► manifest ─► layer: hash ► inflate ► tar ──┴─► rpm::inspect ─► Payload
+//! ```
+//!
+//! No archive is ever unpacked to a tree: names in it become keys of a map, never paths of ours.
 
+mod error;
+mod loader;
+mod reference;
+mod store;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use extensions_manifest::{ExtensionMap, Sha256Digest};
 
 use crate::rpm::{Package, Verified};
 
-/// An image or directory whose content is fixed by digest. Only `reference.rs` and the sources can make one.
+pub use error::PayloadError;
+pub use loader::{FetchProgress, FetchStats, Loader, Transport};
+pub use reference::{Identifier, Reference};
+pub use store::Store;
+
+/// An image or directory whose content is fixed by digest. Only the sources in this folder can make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pinned {
     /// What to show: the reference with its digest.
@@ -19,7 +37,8 @@ pub struct Pinned {
 }
 
 /// How the packages lie in the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// `/usr/share/rpm-ostree/extensions/`: the extensions container, 4.12 and later.
     ExtensionsContainer,
@@ -38,10 +57,18 @@ pub struct Payload {
     pub layout: Layout,
     /// Its extension map.
     pub map: ExtensionMap,
-    /// Its packages, sorted by NEVRA.
+    /// Its packages, sorted by NEVRA. The files of each are narrowed to [`Payload::required_paths`].
     pub packages: Arc<Vec<Verified<Package>>>,
     /// The OS version the image was built for, from its labels.
     pub version: Option<String>,
+}
+
+impl Payload {
+    /// Every file path that a package of the payload requires or conflicts with: the only paths that matter to a plan,
+    /// and so the only ones that are kept here and asked of the base.
+    pub fn required_paths(&self) -> BTreeSet<String> {
+        self.packages.iter().flat_map(|package| package.get().named_paths()).map(str::to_owned).collect()
+    }
 }
 
 impl Pinned {

@@ -1,10 +1,21 @@
 //! 2 · *check*: is a package what it says.
 //!
 //! Decides: whether a file may be treated as a package at all. Must not: know where the file came from or what it is
-//! wanted for. Input: bytes of an untrusted file. Only `verify.rs` can make a [`Verified`].
+//! wanted for. Input: bytes of an untrusted file.
+//!
+//! `guard` holds the bytes against librpm's bounds before any parser sees them, `header` turns them into facts,
+//! `verify` holds file, header and payload against their digests. Only `verify` can make a [`Verified`].
 
-use extensions_manifest::{PackageFacts, Sha256Digest};
+mod guard;
+mod header;
+mod verify;
+
+use extensions_manifest::dependency::Rich;
+use extensions_manifest::{PackageFacts, Requirement, Sha256Digest};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use verify::restore_from_checked_record;
+pub use verify::{RpmError, Verified, inspect};
 
 /// One package file, as its verified header and its bytes say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,15 +31,56 @@ pub struct Package {
     pub size: u64,
     /// Size of the installed files, in bytes, as the header says.
     pub installed_size: u64,
+    /// What was done about the OpenPGP signature, so that status can say it honestly.
+    #[serde(default)]
+    pub signature: Signature,
 }
 
-/// A value whose bytes have been held against their digests. Nothing outside this folder can make one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified<T>(T);
+/// What is known of a package's OpenPGP signature.
+///
+/// Digests are always checked; the policy for signatures (`require`, `if-signed`, `off`) has its place in
+/// [`inspect`], and its outcomes become variants here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// Nobody looked at it.
+    #[default]
+    NotChecked,
+}
 
-impl<T> Verified<T> {
-    /// The value.
-    pub fn get(&self) -> &T {
-        &self.0
+impl Package {
+    /// Paths that the package requires or conflicts with, also inside rich dependencies.
+    pub fn named_paths(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for requirement in self.facts.requires.iter().chain(&self.facts.conflicts) {
+            match requirement {
+                Requirement::Plain(capability) => names.push(capability.name()),
+                Requirement::Rich(rich) => collect_names(rich, &mut names),
+            }
+        }
+        names.retain(|name| name.starts_with('/'));
+        names
+    }
+}
+
+/// The depth of a rich dependency is bounded where it is parsed, so the recursion is too.
+fn collect_names<'a>(rich: &'a Rich, names: &mut Vec<&'a str>) {
+    match rich {
+        Rich::Plain(capability) => names.push(capability.name()),
+        Rich::And(parts) | Rich::Or(parts) | Rich::With(parts) => {
+            for part in parts {
+                collect_names(part, names);
+            }
+        }
+        Rich::If(left, right, other) | Rich::Unless(left, right, other) => {
+            for part in [Some(left), Some(right), other.as_ref()].into_iter().flatten() {
+                collect_names(part, names);
+            }
+        }
+        Rich::Without(left, right) => {
+            for part in [left, right] {
+                collect_names(part, names);
+            }
+        }
     }
 }

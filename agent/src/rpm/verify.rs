@@ -1,0 +1,200 @@
+//! A package is what its digests say, or it is refused: the only file that makes a [`Verified`].
+//!
+//! The chain, link by link: the signature header holds the SHA-256 of the main header; the main header holds the
+//! SHA-256 of the payload; nothing follows the payload. A missing digest is a refusal, not a pass. The OpenPGP signature
+//! over the main header is the link above these; the policy for it comes in as one more step of [`inspect`], between
+//! the header's digest and the payload's.
+
+use std::io::{self, Read};
+
+use extensions_manifest::{ManifestError, Nevra, Sha256Digest};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::guard::{self, Part};
+use super::{Package, Signature, header};
+use crate::error::{Failure, Reason};
+
+/// A value whose bytes have been held against their digests. Nothing outside this file can make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+/// Why a file is not a package that may be layered.
+#[derive(Debug, Error)]
+pub enum RpmError {
+    /// The bytes could not be read.
+    #[error("reading the package")]
+    Read(#[source] io::Error),
+    /// The file ends inside its headers.
+    #[error("the package ends inside its headers")]
+    Truncated,
+    /// A bound or a rule of the format is broken.
+    #[error("the {part} of the package is malformed: {problem}")]
+    Malformed {
+        /// Lead, signature header or header.
+        part: &'static str,
+        /// Which bound or rule.
+        problem: String,
+    },
+    /// The parser refused what the guard had let pass.
+    #[error("reading the header of the package")]
+    Parse(#[source] Box<rpm::Error>),
+    /// It holds sources, not software.
+    #[error("it is a source package")]
+    SourcePackage,
+    /// Name, version, architecture or a digest is outside the vocabulary.
+    #[error("the header of the package names something malformed")]
+    Identity(#[source] ManifestError),
+    /// A dependency cannot be read.
+    #[error("reading the dependencies of `{nevra}`")]
+    Dependency {
+        /// Whose.
+        nevra: Nevra,
+        /// Why.
+        #[source]
+        source: ManifestError,
+    },
+    /// A link of the chain is missing.
+    #[error("the package carries no SHA-256 of its {link}")]
+    NoDigest {
+        /// Header or payload.
+        link: &'static str,
+    },
+    /// A link of the chain is broken.
+    #[error("the {link} of the package has digest `{found}`, not `{expected}`")]
+    Digest {
+        /// Header or payload.
+        link: &'static str,
+        /// What the link above says.
+        expected: Sha256Digest,
+        /// What the bytes have.
+        found: Sha256Digest,
+    },
+    /// The file is longer or shorter than it was said to be.
+    #[error("the package has {found} bytes, not {expected}")]
+    Size {
+        /// What was said.
+        expected: u64,
+        /// What there was.
+        found: u64,
+    },
+    /// More than a bound allows.
+    #[error("{what}: {found} is over the limit of {limit}")]
+    Limit {
+        /// What was counted.
+        what: &'static str,
+        /// How much there was.
+        found: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+}
+
+impl Failure for RpmError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Read(_) => Reason::PayloadUnavailable,
+            Self::Limit { .. } => Reason::LimitExceeded,
+            Self::Truncated
+            | Self::Malformed { .. }
+            | Self::Parse(_)
+            | Self::SourcePackage
+            | Self::Identity(_)
+            | Self::Dependency { .. }
+            | Self::NoDigest { .. }
+            | Self::Digest { .. }
+            | Self::Size { .. } => Reason::CorruptPackage,
+        }
+    }
+}
+
+impl<T> Verified<T> {
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Verified<Package> {
+    /// Puts other paths in the place of the package's files and returns those that were there.
+    ///
+    /// A payload keeps only the paths that somebody requires. Knowing less of a package does not make it less verified;
+    /// the caller must not add a path that the header does not have.
+    pub(crate) fn replace_files(&mut self, files: Vec<String>) -> Vec<String> {
+        std::mem::replace(&mut self.0.facts.files, files)
+    }
+}
+
+/// Reads one package from `file` to its end, in one pass, and holds it against its own digests.
+///
+/// `size` is the size that the container of the file (archive, directory) claims. Memory is bounded by the headers; the
+/// payload passes through a buffer and is only hashed, never unpacked.
+///
+/// # Errors
+/// Says which bound or which link of the chain is broken.
+pub fn inspect(file: &mut dyn Read, size: u64) -> Result<Verified<Package>, RpmError> {
+    let mut head = Vec::new();
+    guard::read_lead(file, &mut head)?;
+    guard::read_header(file, Part::Signature, &mut head)?;
+    let main = guard::read_header(file, Part::Main, &mut head)?;
+    let headers = header::parse(&head)?;
+
+    let main = head.get(main).ok_or(RpmError::Truncated)?;
+    check("header", headers.header_digest, Sha256Digest::of(main))?;
+
+    let mut whole = Sha256::new_with_prefix(&head);
+    let found = whole.clone().finalize();
+    let head_digest = Sha256Digest::from_bytes(found.into());
+    let (payload, payload_bytes) = hash_to_end(file, &mut whole)?;
+    let found = head.len() as u64 + payload_bytes;
+    if found != size {
+        return Err(RpmError::Size { expected: size, found });
+    }
+    check("payload", headers.payload_digest, payload)?;
+    Ok(Verified(Package {
+        facts: headers.facts,
+        file: Sha256Digest::from_bytes(whole.finalize().into()),
+        head: head_digest,
+        size,
+        installed_size: headers.installed_size,
+        signature: Signature::NotChecked,
+    }))
+}
+
+/// Takes a package back from the store's own record of a payload that was verified when it was fetched.
+///
+/// Sound because the caller has held the record against its checksum, and because the record alone opens nothing:
+/// whoever wants the bytes gets a descriptor whose content was hashed on that very descriptor and found to be
+/// [`Package::file`]. A record that was altered to name other bytes needs other bytes in the store under their own digest,
+/// and both need the rights of the agent's own user, who could alter the agent as well.
+pub(crate) fn restore_from_checked_record(package: Package) -> Verified<Package> {
+    Verified(package)
+}
+
+fn check(link: &'static str, expected: Option<Sha256Digest>, found: Sha256Digest) -> Result<(), RpmError> {
+    match expected {
+        None => Err(RpmError::NoDigest { link }),
+        Some(expected) if expected == found => Ok(()),
+        Some(expected) => Err(RpmError::Digest { link, expected, found }),
+    }
+}
+
+/// Hashes the rest of the file, into a digest of its own and into that of the whole file.
+fn hash_to_end(file: &mut dyn Read, whole: &mut Sha256) -> Result<(Sha256Digest, u64), RpmError> {
+    let mut payload = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(RpmError::Read(error)),
+        };
+        let chunk = buffer.get(..read).unwrap_or_default();
+        payload.update(chunk);
+        whole.update(chunk);
+        bytes += read as u64;
+    }
+    Ok((Sha256Digest::from_bytes(payload.finalize().into()), bytes))
+}
