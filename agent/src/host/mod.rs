@@ -16,6 +16,13 @@ use tokio::sync::watch;
 
 mod client;
 mod error;
+mod observed;
+mod origin;
+mod progress;
+mod proxy;
+mod reply;
+mod text;
+mod variant;
 
 pub use client::{HostSettings, RpmOstree};
 pub use error::HostError;
