@@ -1,1 +1,11 @@
-//! telemetry
+//! How the agent is measured: log lines, metrics, and the socket that serves them.
+//!
+//! Decides: how facts are named and bounded. Must not: find out facts; callers bring them. Nothing here is a secret or
+//! has an unbounded label.
+
+pub mod catalogue;
+pub mod logging;
+pub mod metrics;
+pub mod server;
+
+pub use metrics::{ExtensionState, Format, Metrics, PassResult, Phase};
