@@ -61,6 +61,8 @@ pub struct PayloadSettings {
     pub image: Option<String>,
     /// Credentials for registries, in the format of `containers-auth.json(5)`.
     pub authfile: Option<PathBuf>,
+    /// Another `containers-registries.conf(5)` than the host's.
+    pub registries_conf: Option<PathBuf>,
 }
 
 /// `[store]`.

@@ -79,6 +79,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::OptionalPath(|settings| &mut settings.payload.authfile),
     },
     Key {
+        section: "payload",
+        name: "registries-conf",
+        default: None,
+        example: Some("/etc/containers/registries.conf"),
+        doc: "Another containers-registries.conf(5) than the host's: mirrors, and registries without TLS.",
+        kind: Kind::OptionalPath(|settings| &mut settings.payload.registries_conf),
+    },
+    Key {
         section: "store",
         name: "directory",
         default: Some("/var/cache/extensions-agent"),

@@ -30,7 +30,7 @@ fn without_any_file_every_key_has_its_default() {
     let loaded = load_from(root().path()).unwrap();
     assert_eq!(loaded.settings.machine_config.directory, Path::new("/etc/extensions-agent/machine-config.d"));
     assert_eq!(loaded.settings.store.max_bytes, 4 << 30);
-    assert_eq!(loaded.settings.payload, PayloadSettings { image: None, authfile: None });
+    assert_eq!(loaded.settings.payload, PayloadSettings::default());
     assert_eq!(loaded.settings.reconcile.backoff_limit, Duration::from_secs(600));
     assert_eq!(loaded.dump.len(), KEYS.len());
     assert!(loaded.dump.iter().all(|line| line.origin == Origin::Default));
