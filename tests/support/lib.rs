@@ -20,4 +20,6 @@
 pub mod cache;
 pub mod command;
 pub mod packages;
+pub mod process;
 pub mod sandbox;
+pub mod wait;

@@ -1,3 +1,164 @@
-//! The sandbox host.
+//! The sandbox host: a libostree sysroot, a bus, a monitor on it, and the agent pointed at all of it.
+//!
+//! ```no_run
+//! use proof::sandbox::Sandbox;
+//! let host = Sandbox::start();
+//! host.machine_config("50-worker-usbguard", "spec:\n  extensions: [usbguard]\n");
+//! let done = host.agent().run(["status"]);
+//! assert!(done.status.success());
+//! assert!(host.mutating_calls().is_empty());
+//! ```
+//!
+//! Everything lies below one directory, and every process carries that directory's name as a mark; both are gone when
+//! the value is dropped, or when the program that holds it dies.
 
+mod agent;
+mod bus;
+mod environment;
+mod monitor;
 pub mod sysroot;
+mod undertaker;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+pub use agent::{Agent, Daemon, Finished, binary};
+pub use environment::{MARK, environment};
+pub use monitor::Call;
+
+use crate::packages::Release;
+use bus::Bus;
+use monitor::Monitor;
+use undertaker::Undertaker;
+
+/// One host. See the head of this module.
+#[derive(Debug)]
+pub struct Sandbox {
+    // Fields are dropped from the top: the directory goes last.
+    bus: Mutex<Option<(Bus, Monitor)>>,
+    seen: Arc<Mutex<Vec<Call>>>,
+    dir: PathBuf,
+    _undertaker: Undertaker,
+}
+
+impl Sandbox {
+    /// A host that was just booted from the first release, nothing layered, rpm-ostreed (the stand-in) not yet running.
+    pub fn start() -> Self {
+        Self::booted_from(Release::First)
+    }
+
+    /// The same, booted from that release. The other one lies in the repository, ready to be rebased to.
+    pub fn booted_from(release: Release) -> Self {
+        let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().unwrap().keep();
+        let undertaker = Undertaker::watch(&dir);
+        // Clients that are not root must be able to reach the bus.
+        fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+        for name in ["bus", "run", "control", "log", "home", "tmp", "state", "store", "etc/machineconfigs"] {
+            fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        let booted = sysroot::fresh(release, &dir);
+        fs::write(dir.join("run/booted"), booted).unwrap();
+        if let Some(stand_in) = agent::built("stand-in-rpm-ostreed") {
+            bus::offer(&dir, &stand_in);
+        }
+        let sandbox = Sandbox { bus: Mutex::default(), seen: Arc::default(), dir, _undertaker: undertaker };
+        sandbox.start_bus();
+        sandbox
+    }
+
+    /// The directory that holds the whole host.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The libostree sysroot.
+    pub fn sysroot(&self) -> PathBuf {
+        self.dir.join("sysroot")
+    }
+
+    /// The address of its bus.
+    pub fn bus_address(&self) -> String {
+        bus::address(&self.dir)
+    }
+
+    /// The id of the booted deployment.
+    pub fn booted(&self) -> String {
+        fs::read_to_string(self.dir.join("run/booted")).unwrap().trim().to_owned()
+    }
+
+    /// The root of the booted deployment.
+    pub fn booted_root(&self) -> PathBuf {
+        sysroot::deployment_root(&self.sysroot(), &self.booted())
+    }
+
+    /// Every method call on the bus so far but those to the bus itself, in order; none is missing that was passed on.
+    pub fn calls(&self) -> Vec<Call> {
+        match &*self.bus.lock().unwrap() {
+            Some((_, monitor)) => monitor.calls(),
+            None => self.seen.lock().unwrap().clone(),
+        }
+    }
+
+    /// Those of them that ask for a change of the host.
+    pub fn mutating_calls(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(Call::is_mutating).collect()
+    }
+
+    /// Puts a MachineConfig document into the directory that the agent reads; an equal name replaces.
+    pub fn machine_config(&self, name: &str, yaml: &str) -> PathBuf {
+        let path = self.dir.join("etc/machineconfigs").join(format!("{name}.yaml"));
+        // Renamed into place, as a careful admin's tool does: the agent never sees half a document.
+        let aside = self.dir.join("tmp").join(format!("{name}.yaml"));
+        fs::write(&aside, yaml).unwrap();
+        fs::rename(aside, &path).unwrap();
+        path
+    }
+
+    /// Takes that document away.
+    pub fn remove_machine_config(&self, name: &str) {
+        fs::remove_file(self.dir.join("etc/machineconfigs").join(format!("{name}.yaml"))).unwrap();
+    }
+
+    /// The agent of this host, to be run as a command or as a daemon.
+    pub fn agent(&self) -> Agent {
+        Agent::of(&self.dir)
+    }
+
+    /// Kills the daemon on the bus at once, as the kernel does for lack of memory. Whether there was one to kill.
+    pub fn kill_daemon(&self) -> bool {
+        let pids = environment::owners(&self.dir, "stand-in-rpm-ostreed");
+        for pid in &pids {
+            let pid = nix::unistd::Pid::from_raw(*pid);
+            // It may have ended by itself in between.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        crate::wait::until_true("the stand-in to be gone", || {
+            environment::owners(&self.dir, "stand-in-rpm-ostreed").is_empty()
+        });
+        !pids.is_empty()
+    }
+
+    /// Makes rpm-ostreed one that cannot be activated, as on a host without rpm-ostree.
+    pub fn remove_daemon(&self) {
+        self.kill_daemon();
+        bus::withdraw(&self.dir);
+        self.stop_bus();
+        self.start_bus();
+    }
+
+    /// Stops the bus; the stand-in ends with it.
+    pub fn stop_bus(&self) {
+        let held = self.bus.lock().unwrap().take();
+        assert!(held.is_some(), "the bus is stopped already");
+    }
+
+    /// Starts the bus again after [`Sandbox::stop_bus`].
+    pub fn start_bus(&self) {
+        let bus = Bus::start(&self.dir);
+        let log = self.dir.join("log/calls.jsonl");
+        let monitor = Monitor::start(&self.bus_address(), self.seen.clone(), &log);
+        *self.bus.lock().unwrap() = Some((bus, monitor));
+    }
+}

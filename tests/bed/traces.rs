@@ -1,0 +1,78 @@
+//! Nothing is left behind: no process, no file, however the sandbox ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proof::process::{bound, spawn};
+use proof::sandbox::{MARK, Sandbox, environment};
+use proof::wait::until_true;
+
+/// The processes that carry the mark of the sandbox at `dir`.
+fn marked(dir: &Path) -> Vec<PathBuf> {
+    let mark = format!("{MARK}={}", dir.display());
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let carries = |process: &PathBuf| {
+        let variables = fs::read(process.join("environ")).unwrap_or_default();
+        variables.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    processes.filter(carries).collect()
+}
+
+#[test]
+fn a_dropped_sandbox_leaves_no_process_and_no_file() {
+    let host = Sandbox::start();
+    let dir = host.dir().to_owned();
+    // One that hides from its parent, as a daemon does.
+    let mut stray = Command::new("setsid");
+    environment(&mut stray, &dir);
+    spawn({
+        stray.args(["--fork", "sleep", "1000"]);
+        stray
+    })
+    .wait()
+    .unwrap();
+    assert!(marked(&dir).len() >= 2, "the bus and the stray are marked");
+    drop(host);
+    assert_eq!(marked(&dir), Vec::<PathBuf>::new());
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_killed_holder_leaves_no_process_and_no_file() {
+    if let Some(told) = std::env::var_os("PROOF_TELL") {
+        // The holder: says where its sandbox is, and waits to be killed.
+        let host = Sandbox::start();
+        fs::write(told, host.dir().to_str().unwrap()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+    let place = tempfile::tempdir().unwrap();
+    let told = place.path().join("told");
+    let mut holder = bound(std::env::current_exe().unwrap());
+    holder
+        .args(["--exact", "traces::a_killed_holder_leaves_no_process_and_no_file"])
+        .env("PROOF_TELL", &told);
+    let mut holder = spawn({
+        holder.stdout(Stdio::null()).stderr(Stdio::null());
+        holder
+    });
+    until_true("the holder's sandbox", || fs::read_to_string(&told).is_ok_and(|text| !text.is_empty()));
+    let dir = PathBuf::from(fs::read_to_string(&told).unwrap());
+    assert!(!marked(&dir).is_empty(), "the holder's bus is marked");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    until_true("the undertaker to finish", || marked(&dir).is_empty() && !dir.exists());
+}
+
+#[test]
+fn two_sandboxes_do_not_share_anything() {
+    let (one, two) = (Sandbox::start(), Sandbox::start());
+    assert_ne!(one.bus_address(), two.bus_address());
+    fs::write(one.booted_root().join("usr/lib/os-release"), "changed").unwrap();
+    assert_ne!(fs::read_to_string(two.booted_root().join("usr/lib/os-release")).unwrap(), "changed");
+    let dir = two.dir().to_owned();
+    drop(one);
+    assert!(!marked(&dir).is_empty() && dir.exists(), "the other went with it");
+}

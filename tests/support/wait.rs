@@ -1,0 +1,42 @@
+//! Waiting for a condition: looked at again and again until it holds, never for a fixed time.
+
+use std::time::{Duration, Instant};
+
+/// How long anything here may take before the test says what it waited for. Generous: machines are busy.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits until `look` gives something. The message of the timeout says what was waited for and what was seen last.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) if start.elapsed() > LIMIT => panic!("waited {LIMIT:?} for {what}; last seen: {seen}"),
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Waits until the condition holds.
+#[track_caller]
+pub fn until_true(what: &str, mut holds: impl FnMut() -> bool) {
+    until(what, || if holds() { Ok(()) } else { Err("not yet".to_owned()) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_that_comes_true_later_is_seen() {
+        let mut looks = 0;
+        let found = until("the third look", || {
+            looks += 1;
+            if looks == 3 { Ok(looks) } else { Err(format!("look {looks}")) }
+        });
+        assert_eq!(found, 3);
+    }
+}
