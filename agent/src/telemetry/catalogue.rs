@@ -82,6 +82,8 @@ catalogue! {
         "When a pass last ended with the host as desired or staged so, in seconds since 1970";
     PHASE_DURATION = Histogram, "phase_duration_seconds", ["phase"],
         "How long each phase of a pass took";
+    CALLS = Counter, "host_calls", [],
+        "Calls that change the host: one for each change, none for a pass with nothing to do";
     REQUESTS = Counter, "payload_requests", [],
         "Requests made to registries";
     RECEIVED = Counter, "payload_received_bytes", [],

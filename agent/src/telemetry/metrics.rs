@@ -1,9 +1,9 @@
 //! All metrics in one value that is passed to whoever has facts.
 
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
-use std::time::{Duration, Instant};
 
-use extensions_manifest::{ExtensionName, Nevra, limits};
+use extensions_manifest::{ExtensionName, limits};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,7 +12,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::catalogue::{self, Row};
-use crate::error::Reason;
+use crate::apply::{ExtensionState, PassOutcome, PassReport, Timings};
+use crate::error::{Class, Reason};
 
 /// Most packages of one extension that get a series of their own.
 const PACKAGES_PER_EXTENSION: usize = 16;
@@ -45,11 +46,17 @@ macro_rules! words {
 words! {
     /// What came of a pass.
     PassResult {
-        /// The host has what is desired; nothing was called and nothing fetched.
-        Unchanged = "unchanged",
-        /// A deployment was staged and waits for a reboot.
+        /// Nothing is wanted and nothing of ours is layered.
+        NothingWanted = "nothing-wanted",
+        /// The host runs what is wanted.
+        Booted = "booted",
+        /// What is wanted was staged before and waits for a reboot.
+        AwaitingReboot = "awaiting-reboot",
+        /// This pass staged it.
         Staged = "staged",
-        /// What is desired cannot be had; a person has to change something.
+        /// The pass only said what it would do.
+        Planned = "planned",
+        /// What is wanted cannot be had; a person has to change something.
         Refused = "refused",
         /// Something else on the host has to end first.
         Waiting = "waiting",
@@ -63,32 +70,35 @@ words! {
     Phase {
         /// The whole pass.
         Pass = "pass",
-        /// Asking the host what it has.
+        /// Asking the host, and settling what an earlier run left open.
         Observe = "observe",
         /// Fetching and verifying the payload, or finding it in the store.
-        Fetch = "fetch",
-        /// Resolving and checking the plan.
+        Payload = "payload",
+        /// Deciding and checking.
         Plan = "plan",
-        /// The transaction of rpm-ostree.
+        /// Waiting for transactions of others.
+        Wait = "wait",
+        /// Opening files, the transaction, and confirming it.
         Apply = "apply",
-        /// Comparing the new deployment with the plan.
-        Confirm = "confirm",
     }
 }
 
-/// What is known of one extension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtensionState {
-    /// Its name.
-    pub name: ExtensionName,
-    /// Whether a MachineConfig asks for it.
-    pub desired: bool,
-    /// Whether the next boot has it.
-    pub staged: bool,
-    /// Whether the running system has it.
-    pub booted: bool,
-    /// Its packages on the booted host, or in the staged deployment.
-    pub packages: Vec<Nevra>,
+impl PassResult {
+    /// What came of the pass that ended so.
+    pub const fn of(outcome: &PassOutcome) -> Self {
+        match outcome {
+            PassOutcome::NothingWanted => PassResult::NothingWanted,
+            PassOutcome::Booted { .. } => PassResult::Booted,
+            PassOutcome::AwaitingReboot { .. } => PassResult::AwaitingReboot,
+            PassOutcome::Staged { .. } => PassResult::Staged,
+            PassOutcome::Planned => PassResult::Planned,
+            PassOutcome::NotDone { problem } => match problem.class {
+                Class::Refuse => PassResult::Refused,
+                Class::Wait => PassResult::Waiting,
+                Class::Retry | Class::Bug => PassResult::Failed,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -154,6 +164,7 @@ pub struct Metrics {
     received: Counter,
     written: Counter,
     cache_hits: Counter,
+    calls: Counter,
 }
 
 fn seconds() -> Histogram {
@@ -199,6 +210,7 @@ impl Metrics {
             received: register(all, catalogue::RECEIVED, Counter::default()),
             written: register(all, catalogue::WRITTEN, Counter::default()),
             cache_hits: register(all, catalogue::CACHE_HITS, Counter::default()),
+            calls: register(all, catalogue::CALLS, Counter::default()),
             registry: std::mem::take(all),
             whole: RwLock::new(()),
         };
@@ -211,22 +223,47 @@ impl Metrics {
         metrics
     }
 
-    /// Replaces what is known of the extensions; those that are not in `states` lose their series.
-    pub fn extensions(&self, states: &[ExtensionState]) {
+    /// Counts what one pass found and did. Scraping it twice between two passes gives the same.
+    pub fn record(&self, report: &PassReport) {
         let _whole = self.changing();
+        self.extensions(&report.extensions);
+        self.reboot_pending.set(report.reboot_pending.into());
+        self.calls.inc_by(report.calls.into());
+        if let Some(fetch) = report.payload.as_ref().map(|payload| payload.fetch) {
+            self.requests.inc_by(fetch.requests);
+            self.received.inc_by(fetch.bytes_received);
+            self.written.inc_by(fetch.bytes_written);
+            self.cache_hits.inc_by(fetch.cached.into());
+        }
+        self.passes.get_or_create(&ResultLabel { result: PassResult::of(&report.outcome).as_str() }).inc();
+        self.last_pass.set(report.at.as_second());
+        self.blocked.clear();
+        if let Some(reason) = report.reason() {
+            let label = ReasonLabel { reason: reason.code() };
+            self.failures.get_or_create(&label).inc();
+            self.blocked.get_or_create(&label).set(1);
+        } else {
+            self.last_success.set(report.at.as_second());
+        }
+        self.timings(&report.timings);
+    }
+
+    /// Replaces what is known of the extensions; those that are not in `states` lose their series.
+    fn extensions(&self, states: &BTreeMap<ExtensionName, ExtensionState>) {
         self.desired.clear();
         self.staged.clear();
         self.booted.clear();
         self.info.clear();
         // What is desired is bounded by its source; leftovers on the host could double it.
-        for state in states.iter().take(2 * limits::EXTENSIONS) {
-            let label = ExtensionLabel { extension: state.name.to_string() };
+        for (name, state) in states.iter().take(2 * limits::EXTENSIONS) {
+            let label = ExtensionLabel { extension: name.to_string() };
             self.desired.get_or_create(&label).set(state.desired.into());
             self.staged.get_or_create(&label).set(state.staged.into());
             self.booted.get_or_create(&label).set(state.booted.into());
-            for package in state.packages.iter().take(PACKAGES_PER_EXTENSION) {
+            let there = if state.staged || state.booted { PACKAGES_PER_EXTENSION } else { 0 };
+            for package in state.packages.iter().take(there) {
                 let labels = PackageLabels {
-                    extension: state.name.to_string(),
+                    extension: name.to_string(),
                     package: package.name().to_string(),
                     version: package.evr().to_string(),
                     arch: package.arch().to_owned(),
@@ -236,46 +273,20 @@ impl Metrics {
         }
     }
 
-    /// Whether a staged deployment waits for a reboot.
-    pub fn reboot_pending(&self, pending: bool) {
-        self.reboot_pending.set(pending.into());
-    }
-
-    /// Counts a pass that ended `at` seconds since 1970, with the reason where it did not succeed.
-    pub fn pass(&self, result: PassResult, reason: Option<Reason>, at: i64) {
-        let _whole = self.changing();
-        self.passes.get_or_create(&ResultLabel { result: result.as_str() }).inc();
-        self.last_pass.set(at);
-        self.blocked.clear();
-        match reason {
-            Some(reason) => {
-                let label = ReasonLabel { reason: reason.code() };
-                self.failures.get_or_create(&label).inc();
-                self.blocked.get_or_create(&label).set(1);
-            }
-            None => {
-                self.last_success.set(at);
-            }
+    /// A step that was not taken has no time.
+    fn timings(&self, timings: &Timings) {
+        let Timings { observe, payload, plan, wait, apply, total } = *timings;
+        let phases = [
+            (Phase::Pass, total),
+            (Phase::Observe, observe),
+            (Phase::Payload, payload),
+            (Phase::Plan, plan),
+            (Phase::Wait, wait),
+            (Phase::Apply, apply),
+        ];
+        for (phase, span) in phases.into_iter().filter(|(_, span)| !span.is_zero()) {
+            self.durations.get_or_create(&PhaseLabel { phase: phase.as_str() }).observe(span.as_secs_f64());
         }
-    }
-
-    /// Counts what a look at the payload cost.
-    pub fn fetched(&self, requests: u64, received: u64, written: u64, cached: bool) {
-        self.requests.inc_by(requests);
-        self.received.inc_by(received);
-        self.written.inc_by(written);
-        self.cache_hits.inc_by(cached.into());
-    }
-
-    /// Times a phase until the guard is dropped, whichever way the phase ends.
-    pub fn time(&self, phase: Phase) -> Timer {
-        let histogram = self.durations.get_or_create_owned(&PhaseLabel { phase: phase.as_str() });
-        Timer { histogram, started: Instant::now() }
-    }
-
-    /// Counts a phase that took `span`.
-    pub fn took(&self, phase: Phase, span: Duration) {
-        self.durations.get_or_create(&PhaseLabel { phase: phase.as_str() }).observe(span.as_secs_f64());
     }
 
     fn changing(&self) -> RwLockWriteGuard<'_, ()> {
@@ -293,19 +304,6 @@ impl Metrics {
             Format::OpenMetrics => written,
             Format::Plain => plain(&written),
         }
-    }
-}
-
-/// Observes its age when it is dropped.
-#[derive(Debug)]
-pub struct Timer {
-    histogram: Histogram,
-    started: Instant,
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.histogram.observe(self.started.elapsed().as_secs_f64());
     }
 }
 

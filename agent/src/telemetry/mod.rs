@@ -8,4 +8,4 @@ pub mod logging;
 pub mod metrics;
 pub mod server;
 
-pub use metrics::{ExtensionState, Format, Metrics, PassResult, Phase};
+pub use metrics::{Format, Metrics, PassResult, Phase};

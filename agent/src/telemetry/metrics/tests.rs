@@ -3,34 +3,84 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use extensions_manifest::Sha256Digest;
 
 use super::*;
+use crate::apply::{FetchSummary, PayloadSummary, Problem};
 use crate::golden;
 use crate::telemetry::catalogue::{CATALOGUE, page};
 
-fn state(name: &str, packages: &[&str]) -> ExtensionState {
+fn state(packages: &[&str]) -> ExtensionState {
     ExtensionState {
-        name: name.parse().unwrap(),
         desired: true,
         staged: true,
         booted: false,
+        version: None,
+        requested_by: BTreeSet::new(),
         packages: packages.iter().map(|nevra| nevra.parse().unwrap()).collect(),
+        in_base: BTreeSet::new(),
+    }
+}
+
+fn report(at: i64, outcome: PassOutcome) -> PassReport {
+    PassReport {
+        at: jiff::Timestamp::from_second(at).unwrap(),
+        outcome,
+        calls: 0,
+        extensions: BTreeMap::new(),
+        reboot_pending: false,
+        desired: None,
+        payload: None,
+        plan: None,
+        observed: None,
+        timings: Timings::default(),
+    }
+}
+
+fn staged() -> PassReport {
+    let usbguard = state(&["usbguard-1.0.0-15.el9.x86_64", "libqb-2.0.6-1.el9.x86_64"]);
+    let kerberos = state(&["krb5-workstation-1:1.21.1-1.el9.x86_64"]);
+    PassReport {
+        calls: 1,
+        extensions: BTreeMap::from([
+            ("usbguard".parse().unwrap(), usbguard),
+            ("kerberos".parse().unwrap(), kerberos),
+        ]),
+        reboot_pending: true,
+        payload: Some(PayloadSummary {
+            reference: "dir:/x".to_owned(),
+            digest: Sha256Digest::of(b"x"),
+            version: None,
+            packages: 3,
+            offers: BTreeSet::new(),
+            fetch: FetchSummary { requests: 3, bytes_received: 1_000, bytes_written: 2_000, cached: true },
+        }),
+        timings: Timings { apply: Duration::from_secs(4), ..Timings::default() },
+        ..report(1_700_000_000, PassOutcome::Staged { deployment: "x".to_owned() })
+    }
+}
+
+fn failed() -> PassReport {
+    let problem = Problem {
+        reason: Reason::PayloadUnavailable,
+        class: Class::Retry,
+        message: "no route".to_owned(),
+        cure: None,
+    };
+    PassReport {
+        extensions: staged().extensions,
+        reboot_pending: true,
+        ..report(1_700_000_060, PassOutcome::NotDone { problem })
     }
 }
 
 /// Metrics in which everything has happened once.
 fn eventful() -> Metrics {
     let metrics = Metrics::new();
-    metrics.extensions(&[
-        state("usbguard", &["usbguard-1.0.0-15.el9.x86_64", "libqb-2.0.6-1.el9.x86_64"]),
-        state("kerberos", &["krb5-workstation-1:1.21.1-1.el9.x86_64"]),
-    ]);
-    metrics.reboot_pending(true);
-    metrics.pass(PassResult::Staged, None, 1_700_000_000);
-    metrics.pass(PassResult::Failed, Some(Reason::PayloadUnavailable), 1_700_000_060);
-    metrics.fetched(3, 1_000, 2_000, true);
-    metrics.took(Phase::Apply, Duration::from_secs(4));
-    drop(metrics.time(Phase::Plan));
+    metrics.record(&staged());
+    metrics.record(&failed());
     metrics
 }
 
@@ -52,6 +102,8 @@ fn the_story_of_a_node_can_be_read_from_the_text() {
     has(&text, "extensions_agent_failures_total{reason=\"PayloadUnavailable\"} 1");
     has(&text, "extensions_agent_failures_total{reason=\"CorruptPackage\"} 0");
     has(&text, "extensions_agent_last_success_timestamp_seconds 1700000000");
+    has(&text, "extensions_agent_passes_total{result=\"failed\"} 1");
+    has(&text, "extensions_agent_host_calls_total 1");
     has(&text, "extensions_agent_payload_received_bytes_total 1000");
     has(&text, "extensions_agent_phase_duration_seconds_bucket{le=\"5.0\",phase=\"apply\"} 1");
     assert!(text.ends_with("# EOF\n"));
@@ -60,8 +112,7 @@ fn the_story_of_a_node_can_be_read_from_the_text() {
 #[test]
 fn an_extension_that_is_gone_loses_its_series_and_a_success_its_reason() {
     let metrics = eventful();
-    metrics.extensions(&[]);
-    metrics.pass(PassResult::Unchanged, None, 1_700_000_120);
+    metrics.record(&report(1_700_000_120, PassOutcome::NothingWanted));
     let text = metrics.encode(Format::OpenMetrics);
     assert!(!text.contains("usbguard") && !text.contains("blocked{"), "{text}");
 }
@@ -71,8 +122,8 @@ fn labels_stay_bounded_whatever_comes() {
     let metrics = Metrics::new();
     let many: Vec<String> = (0..1000).map(|number| format!("p{number}-1-1.noarch")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let states: Vec<ExtensionState> = (0..1000).map(|number| state(&format!("x{number}"), &many)).collect();
-    metrics.extensions(&states);
+    let extensions = (0..1000).map(|number| (format!("x{number}").parse().unwrap(), state(&many))).collect();
+    metrics.record(&PassReport { extensions, ..staged() });
     let text = metrics.encode(Format::Plain);
     assert_eq!(text.matches("extension_desired{").count(), 128);
     assert_eq!(text.matches("extension_info{").count(), 128 * 16);
