@@ -1,1 +1,9 @@
-//! report
+//! 5 · *say*: what happened, to people, programs and the service manager.
+//!
+//! Decides: how a pass report reads. Must not: find out or change anything on the host. Input: the report of a pass.
+
+pub mod notify;
+pub mod status;
+
+pub use notify::Notifier;
+pub use status::{Condition, ConditionKind, ExtensionStatus, Stage, Status, StatusError, Truth};
