@@ -1,23 +1,13 @@
 //! Nothing is left behind: no process, no file, however the sandbox ends.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use proof::process::{bound, spawn};
-use proof::sandbox::{MARK, Sandbox, environment};
+use proof::sandbox::Sandbox;
+use proof::scratch::{environment, processes};
 use proof::wait::until_true;
-
-/// The processes that carry the mark of the sandbox at `dir`.
-fn marked(dir: &Path) -> Vec<PathBuf> {
-    let mark = format!("{MARK}={}", dir.display());
-    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let carries = |process: &PathBuf| {
-        let variables = fs::read(process.join("environ")).unwrap_or_default();
-        variables.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
-    };
-    processes.filter(carries).collect()
-}
 
 #[test]
 fn a_dropped_sandbox_leaves_no_process_and_no_file() {
@@ -32,9 +22,9 @@ fn a_dropped_sandbox_leaves_no_process_and_no_file() {
     })
     .wait()
     .unwrap();
-    assert!(marked(&dir).len() >= 2, "the bus and the stray are marked");
+    assert!(processes(&dir, "").len() >= 2, "the bus and the stray are marked");
     drop(host);
-    assert_eq!(marked(&dir), Vec::<PathBuf>::new());
+    assert_eq!(processes(&dir, ""), Vec::<i32>::new());
     assert!(!dir.exists());
 }
 
@@ -60,10 +50,10 @@ fn a_killed_holder_leaves_no_process_and_no_file() {
     });
     until_true("the holder's sandbox", || fs::read_to_string(&told).is_ok_and(|text| !text.is_empty()));
     let dir = PathBuf::from(fs::read_to_string(&told).unwrap());
-    assert!(!marked(&dir).is_empty(), "the holder's bus is marked");
+    assert!(!processes(&dir, "").is_empty(), "the holder's bus is marked");
     holder.kill().unwrap();
     holder.wait().unwrap();
-    until_true("the undertaker to finish", || marked(&dir).is_empty() && !dir.exists());
+    until_true("the undertaker to finish", || processes(&dir, "").is_empty() && !dir.exists());
 }
 
 #[test]
@@ -74,5 +64,5 @@ fn two_sandboxes_do_not_share_anything() {
     assert_ne!(fs::read_to_string(two.booted_root().join("usr/lib/os-release")).unwrap(), "changed");
     let dir = two.dir().to_owned();
     drop(one);
-    assert!(!marked(&dir).is_empty() && dir.exists(), "the other went with it");
+    assert!(!processes(&dir, "").is_empty() && dir.exists(), "the other went with it");
 }

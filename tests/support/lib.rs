@@ -22,4 +22,5 @@ pub mod command;
 pub mod packages;
 pub mod process;
 pub mod sandbox;
+pub mod scratch;
 pub mod wait;

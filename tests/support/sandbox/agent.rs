@@ -8,9 +8,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use super::{bus, environment};
+use super::bus;
 use crate::cache;
 use crate::process::{Running, bound, spawn};
+use crate::scratch::environment;
 use crate::wait;
 
 /// How the agent shall be run: what is not set points at the sandbox.

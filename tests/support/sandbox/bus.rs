@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::environment::environment;
 use crate::process::{Running, bound};
+use crate::scratch::environment;
 
 /// The name that the daemon is activated by.
 const NAME: &str = "org.projectatomic.rpmostree1";

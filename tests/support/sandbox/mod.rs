@@ -14,24 +14,20 @@
 
 mod agent;
 mod bus;
-mod environment;
 mod monitor;
 pub mod sysroot;
-mod undertaker;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 pub use agent::{Agent, Daemon, Finished, binary};
-pub use environment::{MARK, environment};
 pub use monitor::Call;
 
 use crate::packages::Release;
+use crate::scratch::{Scratch, processes};
 use bus::Bus;
 use monitor::Monitor;
-use undertaker::Undertaker;
 
 /// One host. See the head of this module.
 #[derive(Debug)]
@@ -39,8 +35,7 @@ pub struct Sandbox {
     // Fields are dropped from the top: the directory goes last.
     bus: Mutex<Option<(Bus, Monitor)>>,
     seen: Arc<Mutex<Vec<Call>>>,
-    dir: PathBuf,
-    _undertaker: Undertaker,
+    scratch: Scratch,
 }
 
 impl Sandbox {
@@ -51,41 +46,39 @@ impl Sandbox {
 
     /// The same, booted from that release. The other one lies in the repository, ready to be rebased to.
     pub fn booted_from(release: Release) -> Self {
-        let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().unwrap().keep();
-        let undertaker = Undertaker::watch(&dir);
-        // Clients that are not root must be able to reach the bus.
-        fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+        let scratch = Scratch::new("sandbox-");
+        let dir = scratch.path();
         for name in ["bus", "run", "control", "log", "home", "tmp", "state", "store", "etc/machineconfigs"] {
             fs::create_dir_all(dir.join(name)).unwrap();
         }
-        let booted = sysroot::fresh(release, &dir);
+        let booted = sysroot::fresh(release, dir);
         fs::write(dir.join("run/booted"), booted).unwrap();
         if let Some(stand_in) = agent::built("stand-in-rpm-ostreed") {
-            bus::offer(&dir, &stand_in);
+            bus::offer(dir, &stand_in);
         }
-        let sandbox = Sandbox { bus: Mutex::default(), seen: Arc::default(), dir, _undertaker: undertaker };
+        let sandbox = Sandbox { bus: Mutex::default(), seen: Arc::default(), scratch };
         sandbox.start_bus();
         sandbox
     }
 
     /// The directory that holds the whole host.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.scratch.path()
     }
 
     /// The libostree sysroot.
     pub fn sysroot(&self) -> PathBuf {
-        self.dir.join("sysroot")
+        self.dir().join("sysroot")
     }
 
     /// The address of its bus.
     pub fn bus_address(&self) -> String {
-        bus::address(&self.dir)
+        bus::address(self.dir())
     }
 
     /// The id of the booted deployment.
     pub fn booted(&self) -> String {
-        fs::read_to_string(self.dir.join("run/booted")).unwrap().trim().to_owned()
+        fs::read_to_string(self.dir().join("run/booted")).unwrap().trim().to_owned()
     }
 
     /// The root of the booted deployment.
@@ -108,9 +101,9 @@ impl Sandbox {
 
     /// Puts a MachineConfig document into the directory that the agent reads; an equal name replaces.
     pub fn machine_config(&self, name: &str, yaml: &str) -> PathBuf {
-        let path = self.dir.join("etc/machineconfigs").join(format!("{name}.yaml"));
+        let path = self.dir().join("etc/machineconfigs").join(format!("{name}.yaml"));
         // Renamed into place, as a careful admin's tool does: the agent never sees half a document.
-        let aside = self.dir.join("tmp").join(format!("{name}.yaml"));
+        let aside = self.dir().join("tmp").join(format!("{name}.yaml"));
         fs::write(&aside, yaml).unwrap();
         fs::rename(aside, &path).unwrap();
         path
@@ -118,24 +111,24 @@ impl Sandbox {
 
     /// Takes that document away.
     pub fn remove_machine_config(&self, name: &str) {
-        fs::remove_file(self.dir.join("etc/machineconfigs").join(format!("{name}.yaml"))).unwrap();
+        fs::remove_file(self.dir().join("etc/machineconfigs").join(format!("{name}.yaml"))).unwrap();
     }
 
     /// The agent of this host, to be run as a command or as a daemon.
     pub fn agent(&self) -> Agent {
-        Agent::of(&self.dir)
+        Agent::of(self.dir())
     }
 
     /// Kills the daemon on the bus at once, as the kernel does for lack of memory. Whether there was one to kill.
     pub fn kill_daemon(&self) -> bool {
-        let pids = environment::owners(&self.dir, "stand-in-rpm-ostreed");
+        let pids = processes(self.dir(), "stand-in-rpm-ostreed");
         for pid in &pids {
             let pid = nix::unistd::Pid::from_raw(*pid);
             // It may have ended by itself in between.
             let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
         crate::wait::until_true("the stand-in to be gone", || {
-            environment::owners(&self.dir, "stand-in-rpm-ostreed").is_empty()
+            processes(self.dir(), "stand-in-rpm-ostreed").is_empty()
         });
         !pids.is_empty()
     }
@@ -143,7 +136,7 @@ impl Sandbox {
     /// Makes rpm-ostreed one that cannot be activated, as on a host without rpm-ostree.
     pub fn remove_daemon(&self) {
         self.kill_daemon();
-        bus::withdraw(&self.dir);
+        bus::withdraw(self.dir());
         self.stop_bus();
         self.start_bus();
     }
@@ -156,8 +149,8 @@ impl Sandbox {
 
     /// Starts the bus again after [`Sandbox::stop_bus`].
     pub fn start_bus(&self) {
-        let bus = Bus::start(&self.dir);
-        let log = self.dir.join("log/calls.jsonl");
+        let bus = Bus::start(self.dir());
+        let log = self.dir().join("log/calls.jsonl");
         let monitor = Monitor::start(&self.bus_address(), self.seen.clone(), &log);
         *self.bus.lock().unwrap() = Some((bus, monitor));
     }
