@@ -2,5 +2,6 @@
 
 mod bus;
 mod host;
+mod images;
 mod rpms;
 mod traces;

@@ -19,8 +19,11 @@
 
 pub mod cache;
 pub mod command;
+pub mod images;
 pub mod packages;
 pub mod process;
+pub mod registry;
+pub mod relay;
 pub mod sandbox;
 pub mod scratch;
 pub mod wait;

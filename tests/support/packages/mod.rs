@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 pub use base::{base, kernel_release};
 pub use build::build_all;
+pub(crate) use build::fill;
 pub use extensions::{Extension, admin_tool, extensions, kernel_rt, unsatisfiable};
 
 /// Which of the two releases of the sandbox's operating system.
