@@ -131,11 +131,10 @@ impl Caller {
     /// Reads one property as a string or object path.
     pub(crate) async fn text(&self, path: &str, interface: &str, name: &str) -> Result<String, CallError> {
         let value = self.property(path, interface, name).await?;
-        Ok(match &*value {
-            zbus::Variant::Str(text) => text.to_string(),
-            zbus::Variant::ObjectPath(path) => path.to_string(),
-            other => return Err(mistyped(name, "s or o", other)),
-        })
+        if let zbus::Variant::ObjectPath(path) = &*value {
+            return Ok(path.to_string());
+        }
+        <&str>::try_from(&value).map(str::to_owned).map_err(|_| mistyped(name, "s or o", &value))
     }
 
     /// Reads one property as a dictionary.

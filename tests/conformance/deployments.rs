@@ -108,8 +108,7 @@ pub(crate) async fn bare_has_no_base(host: &Host) -> Verdict {
         let keys = ["packages", "requested-local-packages", "requested-packages", "requested-base-removals"];
         let local = ["requested-base-local-replacements", "requested-local-fileoverride-packages"];
         let empty = |key: &&str| strings(deployment, key).is_ok_and(|list| list.is_empty());
-        keys.iter().chain(&local).all(|key| empty(key))
-            && flag(deployment, "regenerate-initramfs") == Some(false)
+        keys.iter().chain(&local).all(empty) && flag(deployment, "regenerate-initramfs") == Some(false)
     });
     let bare: Vec<_> = bare.collect();
     if bare.is_empty() {

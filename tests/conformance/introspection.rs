@@ -28,20 +28,18 @@ pub(crate) fn parse(xml: &str) -> Result<BTreeMap<String, Interface>, Stop> {
     let mut current = String::new();
     let mut open = Open::Nothing;
     loop {
-        let event =
-            reader.read_event().map_err(|error| Stop::Fail(format!("introspection is not XML: {error}")))?;
-        match event {
-            Event::Eof => return Ok(interfaces),
-            Event::Start(tag) | Event::Empty(tag) => {
-                if tag.name().as_ref() == "interface" {
-                    current = attribute(&tag, "name");
-                    open = Open::Nothing;
-                }
-                let interface: &mut Interface = interfaces.entry(current.clone()).or_default();
-                read_member(interface, &mut open, &tag);
-            }
-            _ => {}
+        let event = reader.read_event();
+        let event = event.map_err(|error| Stop::Fail(format!("introspection is not XML: {error}")))?;
+        if matches!(event, Event::Eof) {
+            return Ok(interfaces);
         }
+        let (Event::Start(tag) | Event::Empty(tag)) = event else { continue };
+        if tag.name().as_ref() == "interface" {
+            current = attribute(&tag, "name");
+            open = Open::Nothing;
+        }
+        let interface: &mut Interface = interfaces.entry(current.clone()).or_default();
+        read_member(interface, &mut open, &tag);
     }
 }
 

@@ -84,13 +84,7 @@ fn main() -> ExitCode {
         println!("conformance: the page of {} clauses is true", CLAUSES.len());
         return ExitCode::SUCCESS;
     }
-    runtime.block_on(async {
-        tokio::select! {
-            code = conformance(&arguments) => code,
-            // What is staged is dropped by the next run's refusal to start, which names it.
-            _ = tokio::signal::ctrl_c() => ExitCode::from(130),
-        }
-    })
+    runtime.block_on(conformance(&arguments))
 }
 
 async fn conformance(arguments: &Arguments) -> ExitCode {
@@ -121,23 +115,29 @@ async fn all(host: &Host, arguments: &Arguments) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for clause in CLAUSES.iter().filter(|clause| arguments.want(clause)) {
         let name = clause.name();
-        match one(host, clause).await {
-            Ok(()) => {
-                passed += 1;
-                println!("{name} ok   {}", clause.statement);
-            }
-            Err(Stop::Fail(why)) => {
-                failed += 1;
-                println!("{name} FAIL {}: {why}", clause.statement);
-            }
-            Err(Stop::Skip(why)) => {
-                skipped += 1;
-                println!("{name} skip {}: {why}", clause.statement);
-            }
-        }
+        let verdict = tokio::select! {
+            verdict = one(host, clause) => Some(verdict),
+            // The clause is dropped where it stands, with its connections; what it left is cleaned up below.
+            _ = tokio::signal::ctrl_c() => None,
+        };
         if let Err(why) = host.settle().await {
             println!("conformance: after {name} the host cannot be brought back to what it was: {why:?}");
             return ExitCode::FAILURE;
+        }
+        match verdict {
+            None => return ExitCode::from(130),
+            Some(Ok(())) => {
+                passed += 1;
+                println!("{name} ok   {}", clause.statement);
+            }
+            Some(Err(Stop::Fail(why))) => {
+                failed += 1;
+                println!("{name} FAIL {}: {why}", clause.statement);
+            }
+            Some(Err(Stop::Skip(why))) => {
+                skipped += 1;
+                println!("{name} skip {}: {why}", clause.statement);
+            }
         }
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");

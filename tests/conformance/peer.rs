@@ -125,10 +125,11 @@ impl Peer {
 
     /// Listens to the end.
     pub(crate) async fn finished(&mut self) -> Result<(bool, String), Stop> {
-        match self.until("Finished", |event| matches!(event, Event::Finished(..))).await? {
-            Event::Finished(success, text) => Ok((success, text)),
-            other => fail(format!("{other:?} is not Finished")),
-        }
+        let end = self.until("Finished", |event| matches!(event, Event::Finished(..))).await?;
+        let Event::Finished(success, text) = end else {
+            return fail(format!("{end:?} is not Finished"));
+        };
+        Ok((success, text))
     }
 
     /// Everything that had been sent before this call; one round trip makes sure of it.

@@ -46,6 +46,9 @@ pub(crate) async fn despite_idempotence(host: &Host) -> Verdict {
 pub(crate) async fn replaced_content(host: &Host) -> Verdict {
     let (original, other) = (plain("swapped"), impostor("swapped"));
     host.stage(Request::install(&[&original])).await?;
-    let staged = host.stage(Request::install(&[&other]).and_uninstall(&[&original.nevra])).await?;
-    layers(&staged, &[&other.nevra])
+    host.stage(Request::install(&[&other]).and_uninstall(&[&original.nevra])).await?;
+    // A poisoned host would refuse this one.
+    let innocent = plain("innocent");
+    let staged = host.stage(Request::install(&[&innocent])).await?;
+    layers(&staged, &[&other.nevra, &innocent.nevra])
 }
