@@ -3,8 +3,10 @@
 //! Decides: nothing that a plan decides; it keeps the order of intent, call and confirmation. Must not: resolve, plan,
 //! or believe a signal. Input: a [`crate::plan`] that passed its checks, and the lock of this host.
 
+mod extension_states;
 mod pass_report;
 
+pub use extension_states::extension_states;
 pub use pass_report::{
-    ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings, extension_states,
+    ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings,
 };

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::Desired;
 use crate::error::{Class, Failure, Reason, chain};
-use crate::host::{Deployment, Observed};
-use crate::plan::{Ledger, PlanDocument};
+use crate::host::Observed;
+use crate::plan::PlanDocument;
 
 /// Why a pass did not get there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -200,48 +200,6 @@ impl PassReport {
     pub fn exit_code(&self) -> u8 {
         self.reason().map_or(0, Reason::exit_code)
     }
-}
-
-/// Where each extension stands that is wanted, or that the last decision put on the host.
-pub fn extension_states(
-    desired: Option<&Desired>,
-    ledger: &Ledger,
-    observed: Option<&Observed>,
-) -> BTreeMap<ExtensionName, ExtensionState> {
-    let mut states = BTreeMap::new();
-    let has_all = |deployment: Option<&Deployment>, packages: &BTreeSet<Nevra>| {
-        deployment.is_some_and(|deployment| {
-            packages.iter().all(|nevra| deployment.local_packages.iter().any(|local| local.nevra == *nevra))
-        })
-    };
-    for (name, share) in ledger.aim.iter().flat_map(|aim| &aim.extensions) {
-        states.insert(
-            name.clone(),
-            ExtensionState {
-                desired: false,
-                staged: has_all(observed.and_then(Observed::pending_or_booted), &share.packages),
-                booted: has_all(observed.and_then(Observed::booted), &share.packages),
-                version: share.version.clone(),
-                requested_by: BTreeSet::new(),
-                packages: share.packages.clone(),
-                in_base: share.in_base.clone(),
-            },
-        );
-    }
-    for (name, requested_by) in desired.iter().flat_map(|desired| &desired.extensions) {
-        let state = states.entry(name.clone()).or_insert_with(|| ExtensionState {
-            desired: true,
-            staged: false,
-            booted: false,
-            version: None,
-            requested_by: BTreeSet::new(),
-            packages: BTreeSet::new(),
-            in_base: BTreeSet::new(),
-        });
-        state.desired = true;
-        state.requested_by.clone_from(requested_by);
-    }
-    states
 }
 
 mod millis {

@@ -121,8 +121,8 @@ pub struct PlanDocument {
     pub kernel_type: KernelType,
     /// What the packages are taken from; none when nothing is wanted.
     pub payload: Option<PayloadLine>,
-    /// What the change starts from.
-    pub start: StartLine,
+    /// What the change starts from; none on a host that is not booted from a deployment.
+    pub start: Option<StartLine>,
     /// Packages to install.
     pub install: Vec<InstallLine>,
     /// Packages to uninstall.

@@ -23,8 +23,11 @@ pub struct Owned {
     pub file: Sha256Digest,
     /// The payload it came from.
     pub payload: Sha256Digest,
-    /// The extensions that need it; empty once it is on its way out.
+    /// The extensions that need it, or needed it last.
     pub extensions: BTreeSet<ExtensionName>,
+    /// Whether it is on its way out: removed in what was decided last, but not known to be gone from the booted
+    /// deployment.
+    pub leaving: bool,
 }
 
 /// A package that the booted deployment no longer has, but older deployments (a rollback) still do.
@@ -108,12 +111,12 @@ impl Ledger {
             .local_packages
             .iter()
             .any(|package| self.owns(package, deployment) && !aim.packages.contains(package));
-        let removals_beside = self.removals.intersection(&deployment.base_removals);
+        let mut removals_there = self.removals.intersection(&deployment.base_removals);
         aim.generation == generation
             && aim.base_checksum == deployment.base_checksum
             && aim.packages.is_subset(&deployment.local_packages)
             && aim.removals.is_subset(&deployment.base_removals)
-            && removals_beside.eq(aim.removals.iter())
+            && removals_there.all(|name| aim.removals.contains(name))
             && !ours_beside
     }
 
@@ -137,9 +140,7 @@ impl Ledger {
                 .iter()
                 .any(|package| package.nevra == owned.nevra && package.head == Some(owned.head))
         };
-        let leaving = |owned: &&Owned| {
-            owned.extensions.is_empty() && !has(booted, owned) && observed.staged().is_none()
-        };
+        let leaving = |owned: &&Owned| owned.leaving && !has(booted, owned) && observed.staged().is_none();
         for owned in self.owned.iter().filter(leaving) {
             next.owned.remove(owned);
             let holders = observed.deployments.iter().filter(|deployment| has(deployment, owned));

@@ -46,6 +46,12 @@ impl Refusal {
     }
 }
 
+impl From<Objection> for Refusal {
+    fn from(first: Objection) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.first.message)?;
