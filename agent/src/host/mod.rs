@@ -14,15 +14,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+mod bus;
+mod changes;
 mod client;
 mod error;
+mod files;
 mod observed;
 mod origin;
 mod progress;
 mod proxy;
 mod reply;
+mod rpmdb;
+mod session;
 mod text;
+mod transaction;
 mod variant;
+
+#[cfg(test)]
+mod tests;
 
 pub use client::{HostSettings, RpmOstree};
 pub use error::HostError;
@@ -47,7 +56,8 @@ pub trait Host: Send + Sync {
 
     /// Carries one change to the host, as one transaction, and follows it to one outcome.
     ///
-    /// An error means that no transaction of ours was started; every doubt is [`Outcome::Lost`].
+    /// An error means that no transaction of ours was started; every doubt is [`Outcome::Lost`]. Afterwards the host may
+    /// be busy for a moment longer: [`Host::wait_idle`] before the next call.
     ///
     /// # Errors
     /// When the host would not take the change: busy, rebooting, not allowed, not there.

@@ -61,6 +61,21 @@ fn origin_path(sysroot: &Path, deployment: &Deployment) -> PathBuf {
     path.into()
 }
 
+/// The architecture of the machine. For the machines that rpm-ostree runs on, the kernel and rpm use one word.
+///
+/// # Errors
+/// [`HostError::Malformed`] when the kernel does not say.
+pub(super) fn arch() -> Result<String, HostError> {
+    let refused = |problem: String| HostError::Malformed {
+        operation: "asking the kernel for the architecture",
+        key: "machine".to_owned(),
+        problem,
+    };
+    let names = nix::sys::utsname::uname().map_err(|error| refused(error.to_string()))?;
+    let machine = names.machine().to_str().filter(|machine| !machine.is_empty());
+    machine.map(str::to_owned).ok_or_else(|| refused("it is empty or not text".to_owned()))
+}
+
 fn deployment(dictionary: Dictionary) -> Result<Deployment, HostError> {
     if dictionary.len() > KEYS {
         return Err(malformed("Deployments", format!("{} keys are more than {KEYS}", dictionary.len())));
@@ -111,11 +126,7 @@ impl Keys {
 
     fn text(&mut self, key: &'static str) -> Result<Option<String>, HostError> {
         let Some(value) = self.0.remove(key) else { return Ok(None) };
-        match &*value {
-            Variant::Str(text) if text.len() <= TEXT => Ok(Some(text.as_str().to_owned())),
-            Variant::Str(text) => Err(malformed(key, format!("{} bytes are more than {TEXT}", text.len()))),
-            other => Err(wrong_type(key, "s", other)),
-        }
+        bounded(key, "s", &value).map(Some)
     }
 
     fn integer(&mut self, key: &'static str) -> Result<Option<i32>, HostError> {
@@ -134,12 +145,7 @@ impl Keys {
         if array.len() > ENTRIES {
             return Err(malformed(key, format!("{} entries are more than {ENTRIES}", array.len())));
         }
-        let text = |entry: &Variant<'_>| match entry {
-            Variant::Str(text) if text.len() <= TEXT => Ok(text.as_str().to_owned()),
-            Variant::Str(text) => Err(malformed(key, format!("{} bytes are more than {TEXT}", text.len()))),
-            other => Err(wrong_type(key, "as", other)),
-        };
-        array.inner().iter().map(text).collect()
+        array.inner().iter().map(|entry| bounded(key, "as", entry)).collect()
     }
 
     fn local_packages(&mut self) -> Result<BTreeSet<LocalPackage>, HostError> {
@@ -154,6 +160,15 @@ impl Keys {
     fn rest(self) -> BTreeMap<String, serde_json::Value> {
         self.0.into_iter().map(|(key, value)| (key, variant::to_json(&value))).collect()
     }
+}
+
+/// A text of a bounded length; `expected` is the type of the whole key.
+fn bounded(key: &str, expected: &str, value: &Variant<'_>) -> Result<String, HostError> {
+    let Variant::Str(text) = value else { return Err(wrong_type(key, expected, value)) };
+    if text.len() > TEXT {
+        return Err(malformed(key, format!("{} bytes are more than {TEXT}", text.len())));
+    }
+    Ok(text.as_str().to_owned())
 }
 
 /// A commit of libostree: 64 lower-case hex digits. It becomes part of a path.

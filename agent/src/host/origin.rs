@@ -78,12 +78,12 @@ fn list(text: &str, group: &str, key: &str) -> Vec<String> {
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             inside = name == group;
-        } else if inside && !line.starts_with('#') {
-            if let Some((name, value)) = line.split_once('=') {
-                if name.trim_end() == key {
-                    found = value.trim_start();
-                }
-            }
+        } else if let Some((name, value)) = line.split_once('=')
+            && inside
+            && !line.starts_with('#')
+            && name.trim_end() == key
+        {
+            found = value.trim_start();
         }
     }
     split(found)

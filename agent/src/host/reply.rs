@@ -28,17 +28,15 @@ pub(super) struct ErrorReply<'a> {
 /// **Trap:** calls do not reset the daemon's idle timer. A call that meets the exit gets `NoReply`, one that comes just
 /// after it `ServiceUnknown` or `NameHasNoOwner`, for we speak to the unique name of the owner that we checked.
 pub(super) fn vanished(error: &zbus::Error) -> bool {
-    match error {
-        zbus::Error::FDO(inner) => matches!(
-            **inner,
-            fdo::Error::NoReply(_)
-                | fdo::Error::ServiceUnknown(_)
-                | fdo::Error::NameHasNoOwner(_)
-                | fdo::Error::Disconnected(_)
-                | fdo::Error::NoServer(_)
-        ),
-        other => matches!(other, zbus::Error::InputOutput(_)),
-    }
+    let zbus::Error::FDO(inner) = error else { return matches!(error, zbus::Error::InputOutput(_)) };
+    matches!(
+        **inner,
+        fdo::Error::NoReply(_)
+            | fdo::Error::ServiceUnknown(_)
+            | fdo::Error::NameHasNoOwner(_)
+            | fdo::Error::Disconnected(_)
+            | fdo::Error::NoServer(_)
+    )
 }
 
 /// Our error for what a call came back with.

@@ -62,10 +62,8 @@ fn all(values: &[Variant<'_>], depth: usize, budget: &mut usize) -> Value {
 
 /// D-Bus allows any basic type as a key, JSON only text.
 fn key_text(key: &Variant<'_>) -> String {
-    match walk(key, 1, &mut 1) {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
+    let value = walk(key, 1, &mut 1);
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,0 +1,132 @@
+//! Hears when deployments or the running transaction may have changed, and says *look*.
+//!
+//! Decides: nothing; a signal's content is never believed, so that a forged, lost or repeated one costs a look at most.
+//! Listens on a connection of its own: a stream that is not drained would stall every call on the connection it shares.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, MessageStream};
+
+use super::HostError;
+use super::proxy::{NAME, sysroot};
+use super::session::{Expectations, bus};
+
+/// A counter that moves with every signal, for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Changes {
+    counter: watch::Sender<u64>,
+    listener: JoinHandle<()>,
+}
+
+impl Changes {
+    /// Starts to listen. When it returns, no later change is missed.
+    ///
+    /// # Errors
+    /// [`HostError::Bus`].
+    pub(super) async fn listen(address: Option<String>, expected: Expectations) -> Result<Self, HostError> {
+        let counter = watch::Sender::new(0);
+        let ears = Ears::open(address.as_deref(), &expected).await?;
+        let listener = tokio::spawn(keep_listening(ears, counter.clone(), address, expected));
+        Ok(Self { counter, listener })
+    }
+
+    /// The counter.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.counter.subscribe()
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// One subscription: the daemon's properties, and its coming and going.
+struct Ears {
+    properties: MessageStream,
+    owner: MessageStream,
+    _bus: Connection,
+}
+
+impl Ears {
+    async fn open(address: Option<&str>, expected: &Expectations) -> Result<Self, HostError> {
+        let connection = bus(address, expected.answer).await?;
+        let failed = |source: zbus::Error| HostError::Bus {
+            address: super::text::shown(address.unwrap_or("system")),
+            source: Box::new(source),
+        };
+        Self::subscribe(connection).await.map_err(failed)
+    }
+
+    async fn subscribe(connection: Connection) -> zbus::Result<Self> {
+        let properties = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender(NAME)
+            .path(sysroot::PATH)
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .add_arg(sysroot::INTERFACE)
+            .build()?;
+        let owner = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender("org.freedesktop.DBus")
+            .interface("org.freedesktop.DBus")
+            .member("NameOwnerChanged")
+            .add_arg(NAME)
+            .build()?;
+        Ok(Self {
+            properties: MessageStream::for_match_rule(properties, &connection, None).await?,
+            owner: MessageStream::for_match_rule(owner, &connection, None).await?,
+            _bus: connection,
+        })
+    }
+
+    /// Waits for one signal; false when the bus is gone.
+    async fn hear(&mut self) -> bool {
+        // Cancel-safe: `next` takes a message out of its queue only when it returns it.
+        tokio::select! {
+            signal = self.properties.next() => signal.is_some_and(|signal| signal.is_ok()),
+            signal = self.owner.next() => signal.is_some_and(|signal| signal.is_ok()),
+        }
+    }
+}
+
+async fn keep_listening(
+    mut ears: Ears,
+    counter: watch::Sender<u64>,
+    address: Option<String>,
+    expected: Expectations,
+) {
+    loop {
+        while ears.hear().await {
+            moved(&counter);
+        }
+        // The bus went away. Whatever happens until it is back goes unheard, so that calls for a look, too.
+        drop(ears);
+        moved(&counter);
+        ears = reopen(address.as_deref(), &expected).await;
+        moved(&counter);
+    }
+}
+
+async fn reopen(address: Option<&str>, expected: &Expectations) -> Ears {
+    let mut attempt = 0;
+    loop {
+        sleep(expected.pause_after(attempt).max(Duration::from_millis(10))).await;
+        match Ears::open(address, expected).await {
+            Ok(ears) => return ears,
+            Err(error) => tracing::debug!(%error, "the message bus is still away"),
+        }
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+fn moved(counter: &watch::Sender<u64>) {
+    counter.send_modify(|count| *count = count.wrapping_add(1));
+}
