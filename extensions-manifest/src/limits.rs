@@ -24,7 +24,8 @@ pub const RICH_DEPTH: usize = 16;
 pub const MAP_BYTES: usize = 1 << 20;
 /// Longest package spec of a map, in bytes: a name, a version and a release.
 pub const SPEC_BYTES: usize = 1_024;
-/// Most steps that finding one closure may take. The largest real payload takes a few thousand.
-pub const CLOSURE_STEPS: u64 = 2_000_000;
+/// Most steps that finding one closure may take. Real extensions take a few thousand; all
+/// packages of a full payload at once take about a million.
+pub const CLOSURE_STEPS: u64 = 20_000_000;
 /// Most near misses named for one unmet requirement.
 pub const NEAR_MISSES: usize = 8;

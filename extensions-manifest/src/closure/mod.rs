@@ -1,7 +1,19 @@
 //! The closure of packages that a set of extensions needs, with its proof and its explanation.
 //!
-//! No solver: one provider is chosen by a fixed rule, every requirement of every chosen package is then *proved* to be
-//! met by the payload or the base, and anything else is an [`Obstacle`].
+//! Decides: which packages of a payload to layer on a base, or why none can be. Must not: know a host beyond [`Base`],
+//! nor weigh alternatives against each other. Input: package facts and a map that were checked before.
+//!
+//! There is no solver. A requirement is met by the first that does, in this order:
+//!
+//! 1. the base, which is never changed;
+//! 2. a package that is in the closure already, the requiring one included;
+//! 3. the only package of the payload that can;
+//! 4. when all such needs are met, and one at a time: of several, the package of the required name, else the one of the
+//!    highest version, else the first by name.
+//!
+//! Nothing is taken back, so the order of work is fixed too: by NEVRA, then by requirement. Then every requirement of
+//! every member is *proved* to be met, members that no proof needs are dropped, and what is left unmet is an
+//! [`Obstacle`]. [`verify_proof`] checks the result once more, with none of this code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +21,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::map::ExtensionMap;
-use crate::name::{ExtensionName, PackageName};
+use crate::name::ExtensionName;
 use crate::nevra::Nevra;
 use crate::package::{Base, PackageFacts};
+
+mod clash;
+mod explain;
+mod obstacle;
+mod pool;
+mod prove;
+mod roots;
+mod search;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use obstacle::Obstacle;
+pub use verify::{Flaw, verify_proof};
+
+use pool::Pool;
+use prove::Proof;
+use search::Chosen;
 
 /// What a payload offers to the resolver.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +85,8 @@ pub enum Provider {
     NotNeeded,
 }
 
-/// One line of the proof: this requirement of this package is met by that.
+/// One line of the proof: this requirement of this package is met by that. A rich dependency has a line for each
+/// package that it takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ProofLine {
     /// Whose requirement it is.
@@ -85,102 +116,6 @@ pub struct Closure {
     in_base: BTreeMap<ExtensionName, BTreeSet<Nevra>>,
 }
 
-/// Why a set of extensions cannot be layered from this payload on this base.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "obstacle", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum Obstacle {
-    /// The payload has no extension of that name.
-    UnknownExtension {
-        /// The name that was asked for.
-        extension: ExtensionName,
-        /// The names that the payload offers on this architecture.
-        offered: BTreeSet<ExtensionName>,
-    },
-    /// The payload offers it, but not for layering (`kind: development`).
-    NotForHosts {
-        /// The extension.
-        extension: ExtensionName,
-    },
-    /// The map offers it for other architectures only.
-    OtherArchitecture {
-        /// The extension.
-        extension: ExtensionName,
-        /// The architecture of the host.
-        host: String,
-        /// The architectures that it, or its package, exists for.
-        offered: BTreeSet<String>,
-    },
-    /// The map names a package that the payload does not hold.
-    PackageMissing {
-        /// The extension.
-        extension: ExtensionName,
-        /// The package, as the map names it.
-        package: String,
-    },
-    /// Nobody in payload or base provides this.
-    Unsatisfied {
-        /// The requirement, as rpm writes it.
-        requirement: String,
-        /// The package that has it.
-        package: Nevra,
-        /// The extensions that need that package.
-        extensions: BTreeSet<ExtensionName>,
-        /// Packages that provide the name in another version, with why they do not do:
-        /// `libqb-1.0-1.x86_64 (payload), which is older`.
-        near: Vec<String>,
-    },
-    /// The base has this package in another version, and base packages are not replaced.
-    OtherVersionInBase {
-        /// The payload's package.
-        package: Nevra,
-        /// The base's package.
-        base: Nevra,
-        /// The extensions that need the payload's.
-        extensions: BTreeSet<ExtensionName>,
-    },
-    /// Two packages refuse to stand beside each other.
-    Conflict {
-        /// The package that refuses.
-        package: Nevra,
-        /// What it refuses, as rpm writes it.
-        conflict: String,
-        /// The package that is refused.
-        other: Nevra,
-        /// Whether it is an `Obsoletes` rather than a `Conflicts`.
-        obsoletes: bool,
-    },
-    /// Different members of the closure need different versions of one package, and only one can be installed.
-    SeveralVersions {
-        /// The package that the closure has settled on.
-        package: Nevra,
-        /// The one that would be needed too.
-        other: Nevra,
-        /// The extensions that need the other.
-        extensions: BTreeSet<ExtensionName>,
-    },
-    /// Finding the closure takes more work than any real payload does.
-    TooComplex {
-        /// How many steps were allowed.
-        steps: u64,
-    },
-    /// Two different files of the payload carry one name and version.
-    DuplicateNevra {
-        /// The name they share.
-        package: Nevra,
-    },
-    /// A version that must follow a base package does not.
-    BaseMismatch {
-        /// The extension.
-        extension: ExtensionName,
-        /// The base package whose version must match.
-        base_package: PackageName,
-        /// The version the base has, if it has the package.
-        base: Option<String>,
-        /// The version the payload was built for.
-        payload: String,
-    },
-}
-
 /// Finds the packages that `wanted` needs and proves the set complete on `base`.
 ///
 /// The result depends on the sets alone: the order of `offer.packages` and of the lists inside it changes nothing.
@@ -188,11 +123,71 @@ pub enum Obstacle {
 /// # Errors
 /// Every obstacle that was found, sorted, never only the first.
 pub fn resolve(
-    _wanted: &BTreeSet<ExtensionName>,
-    _offer: Offer<'_>,
-    _base: &Base,
+    wanted: &BTreeSet<ExtensionName>,
+    offer: Offer<'_>,
+    base: &Base,
 ) -> Result<Closure, Vec<Obstacle>> {
-    Err(Vec::new())
+    let duplicates = duplicates(offer.packages);
+    if !duplicates.is_empty() {
+        return Err(duplicates.into_iter().map(|package| Obstacle::DuplicateNevra { package }).collect());
+    }
+    let pool = Pool::new(offer, base);
+    let mut roots = roots::find(wanted, &pool);
+    let mut obstacles = std::mem::take(&mut roots.obstacles);
+    let Some((chosen, proof)) = settle(&pool, &roots) else {
+        return Err(too_complex());
+    };
+    let extensions = proof.extensions(&roots);
+    obstacles.extend(roots.several_versions(&chosen));
+    obstacles.extend(proof.obstacles(&pool, &chosen, &extensions));
+    obstacles.extend(clash::find(&pool, &chosen));
+    if pool.is_exhausted() {
+        // What was found on the way is half an answer, and half an answer may be wrong.
+        return Err(too_complex());
+    }
+    if !obstacles.is_empty() {
+        return Err(obstacles.into_iter().collect());
+    }
+    let mut because = proof.because(&roots);
+    let mut members = BTreeMap::new();
+    for (index, package) in offer.packages.iter().enumerate() {
+        if chosen.holds(package) {
+            let because = because.remove(&package.nevra).unwrap_or_default();
+            let extensions = extensions.get(&package.nevra).cloned().unwrap_or_default();
+            members.insert(package.nevra.clone(), Member { index, because, extensions });
+        }
+    }
+    Ok(Closure { members, proof: proof.into_lines(), in_base: roots.in_base })
+}
+
+/// Searches and proves until every member is needed by the proof. `None` when that takes too much work.
+fn settle<'a>(pool: &Pool<'a>, roots: &roots::Roots<'a>) -> Option<(Chosen<'a>, Proof<'a>)> {
+    let mut chosen = search::run(pool, roots.packages());
+    // A second round is rare: a choice was made for a requirement that a later member meets by a better rule. Each
+    // round starts smaller; the bound stops rich dependencies that keep asking for what was dropped.
+    for _ in 0..8 {
+        if pool.is_exhausted() {
+            return None;
+        }
+        let proof = Proof::of(pool, &chosen);
+        let needed = proof.needed(roots, &chosen);
+        // What is not proved is refused, and then all that was tried helps to say why.
+        if !proof.is_complete() || needed.len() == chosen.len() {
+            return Some((chosen, proof));
+        }
+        chosen = search::run(pool, needed.into_iter());
+    }
+    None
+}
+
+fn too_complex() -> Vec<Obstacle> {
+    vec![Obstacle::TooComplex { steps: crate::limits::CLOSURE_STEPS }]
+}
+
+fn duplicates(packages: &[PackageFacts]) -> BTreeSet<Nevra> {
+    let mut seen = std::collections::HashSet::new();
+    let twice = packages.iter().filter(|package| !seen.insert(&package.nevra));
+    twice.map(|package| package.nevra.clone()).collect()
 }
 
 impl Closure {
@@ -210,27 +205,4 @@ impl Closure {
     pub fn in_base(&self) -> &BTreeMap<ExtensionName, BTreeSet<Nevra>> {
         &self.in_base
     }
-
-    /// The path from an extension to `package`, one line a step, for people: why is this package here.
-    pub fn explain(&self, _package: &Nevra) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// Checks a closure and its proof again, from nothing but the facts: none of the code that found them is used.
-///
-/// # Errors
-/// The first flaw that was found.
-pub fn verify_proof(_closure: &Closure, _offer: Offer<'_>, _base: &Base) -> Result<(), Flaw> {
-    Ok(())
-}
-
-/// What is wrong with a closure that was thought to be proved. Always a bug of ours or a document that was altered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("closure of `{package}`: {problem}")]
-pub struct Flaw {
-    /// The package at which the proof breaks.
-    pub package: Nevra,
-    /// How it breaks.
-    pub problem: String,
 }

@@ -3,6 +3,7 @@
 //! Decides: what a dependency says and whether a provide meets it. Must not: know which packages there are. Input: names
 //! and versions of untrusted headers, or the same as text.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ManifestError;
 use crate::limits;
 use crate::name::excerpt;
-use crate::nevra::{Evr, Nevra};
+use crate::nevra::{Evr, Nevra, compare_versions};
 
 mod overlap;
 mod rich;
@@ -156,6 +157,16 @@ impl Bound {
     /// How the version relates to those that meet it.
     pub fn relation(&self) -> Relation {
         self.relation
+    }
+
+    /// rpm's order of the two versions that are named, whatever the relations; a missing release is no difference.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let order =
+            self.epoch.cmp(&other.epoch).then_with(|| compare_versions(&self.version, &other.version));
+        match (&self.release, &other.release) {
+            (Some(left), Some(right)) => order.then_with(|| compare_versions(left, right)),
+            (None, _) | (_, None) => order,
+        }
     }
 
     /// Whether this names exactly the version `evr`, release included.

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::{Bound, Relation};
-use crate::nevra::compare_versions;
 
 /// Whether some version lies in both ranges, as rpm sees it.
 ///
@@ -12,13 +11,12 @@ use crate::nevra::compare_versions;
 ///   and does not meet `a < 1.0` nor `a > 1.0`.
 /// - Two ranges that are open in the same direction always overlap; rpm does not ask whether such a version exists.
 pub(super) fn overlap(left: &Bound, right: &Bound) -> bool {
-    let order = left.epoch.cmp(&right.epoch).then_with(|| compare_versions(&left.version, &right.version));
-    let order = match (order, &left.release, &right.release) {
-        (Ordering::Equal, Some(left), Some(right)) => compare_versions(left, right),
+    let order = left.order(right);
+    match (order, &left.release, &right.release) {
         (Ordering::Equal, Some(_), None) if admits_equal(right) => return true,
         (Ordering::Equal, None, Some(_)) if admits_equal(left) => return true,
-        (order, _, _) => order,
-    };
+        (Ordering::Less | Ordering::Equal | Ordering::Greater, _, _) => {}
+    }
     match order {
         Ordering::Less => admits_greater(left) || admits_less(right),
         Ordering::Greater => admits_less(left) || admits_greater(right),

@@ -82,7 +82,8 @@ impl Release {
                 let digits = parts.next()?.split('-').next()?;
                 Some(Self { major: first.parse().ok()?, minor: digits.parse().ok()? })
             }
-            (_, 2 | 3) if first.starts_with('4') => {
+            // Fedora CoreOS begins with the release of Fedora (`42.20250401.3.0`) and goes on with a whole date.
+            (_, 2 | 3) if first.starts_with('4') && parts.next().is_some_and(|rhel| rhel.len() <= 3) => {
                 Some(Self { major: 4, minor: first.strip_prefix('4')?.parse().ok()? })
             }
             _ => None,
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn without_a_known_release_the_newest_row_that_the_payload_can_serve_is_taken() {
-        for unknown in [None, Some("9.6.20251015-1"), Some("38.20230609.3.0"), Some("junk"), Some("")] {
+        for unknown in [None, Some("9.6.20251015-1"), Some("42.20250401.3.0"), Some("junk"), Some("")] {
             let all = offered(unknown, &[]);
             assert!(
                 all.contains(&"ipsec: NetworkManager-libreswan libreswan openvswitch3.5-ipsec".to_owned())
