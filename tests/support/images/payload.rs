@@ -58,7 +58,7 @@ impl Payload {
             rpms: BTreeMap::new(),
         };
         for file in build_all(&rpms) {
-            payload = payload.add(&file);
+            payload = payload.package(&file);
         }
         payload
     }
@@ -107,14 +107,14 @@ impl Payload {
 
     /// Another package; one with the same file name is replaced.
     #[must_use]
-    pub fn add(self, file: &Path) -> Self {
+    pub fn package(self, file: &Path) -> Self {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        self.add_as(&name, file)
+        self.package_as(&name, file)
     }
 
     /// Another package under a file name that is not its own.
     #[must_use]
-    pub fn add_as(mut self, name: &str, file: &Path) -> Self {
+    pub fn package_as(mut self, name: &str, file: &Path) -> Self {
         self.rpms.insert(name.to_owned(), file.to_owned());
         self
     }

@@ -212,8 +212,6 @@ fn json(value: &Variant<'_>) -> Value {
 }
 
 fn word(key: &Variant<'_>) -> String {
-    match json(key) {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
+    let key = json(key);
+    key.as_str().map_or_else(|| key.to_string(), str::to_owned)
 }
