@@ -43,7 +43,7 @@ pub fn build_all(rpms: &[Rpm]) -> Vec<PathBuf> {
 }
 
 /// Changes whenever the way of building does, so that no file of an older way is found.
-const RECIPE: &str = "rpm recipe 1";
+const RECIPE: &str = "rpm recipe 2";
 
 /// What makes the bytes the same on every machine: no build host, no build time, no build ids, one compressor.
 const MACROS: &[(&str, &str)] = &[
@@ -68,7 +68,7 @@ fn tool_version() -> &'static [u8] {
 
 fn make(rpm: &Rpm, text: &str, place: &Path) {
     let work = place.join("work");
-    let root = work.join("SOURCES/root");
+    let root = work.join("SOURCES/tree");
     fs::create_dir_all(&root).unwrap();
     lay_out(rpm, &root);
     let spec_file = work.join("package.spec");

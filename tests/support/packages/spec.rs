@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Kind, Rpm};
 
-/// The spec file. What it installs lies ready under `%{_sourcedir}/root`.
+/// The spec file. What it installs lies ready under `%{_sourcedir}/tree`.
 pub(super) fn spec(rpm: &Rpm) -> String {
     let mut text = String::new();
     let Rpm { name, epoch, version, release, .. } = rpm;
@@ -20,7 +20,7 @@ pub(super) fn spec(rpm: &Rpm) -> String {
         writeln!(text, "{tag}: {}", escape(what)).unwrap();
     }
     writeln!(text, "%description\nA package with the name and the relations of {name}, for tests.").unwrap();
-    text.push_str("%install\ncp -a %{_sourcedir}/root/. %{buildroot}/\n");
+    text.push_str("%install\ncp -a %{_sourcedir}/tree/. %{buildroot}/\n");
     for (when, body) in &rpm.scriptlets {
         writeln!(text, "%{when}\n{}", escape(body)).unwrap();
     }

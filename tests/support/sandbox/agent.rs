@@ -54,7 +54,8 @@ impl Finished {
 }
 
 impl Agent {
-    pub(super) fn of(dir: &Path) -> Self {
+    /// The agent of the sandbox at `dir`.
+    pub fn of(dir: &Path) -> Self {
         let path = |name: &str| toml::Value::String(dir.join(name).display().to_string());
         let mut agent = Agent { dir: dir.to_owned(), settings: toml::Table::new(), variables: Vec::new() };
         agent = agent

@@ -1,12 +1,20 @@
 //! The sandbox host: a libostree sysroot, a bus, a monitor on it, and the agent pointed at all of it.
 //!
 //! ```no_run
-//! use proof::sandbox::Sandbox;
+//! use proof::images::Payload;
+//! use proof::packages::Release;
+//! use proof::registry::Registry;
+//! use proof::sandbox::{Sandbox, Wish};
+//!
+//! let registry = Registry::start();
+//! let payload = registry.push(&Payload::of(Release::First).build(), "release/extensions");
 //! let host = Sandbox::start();
-//! host.machine_config("50-worker-usbguard", "spec:\n  extensions: [usbguard]\n");
-//! let done = host.agent().run(["status"]);
-//! assert!(done.status.success());
-//! assert!(host.mutating_calls().is_empty());
+//! host.use_registry(&registry);
+//! host.wish("50-worker-usbguard", &Wish::extensions(["usbguard"]).from(&payload));
+//! host.agent().apply().expect_success();
+//! assert_eq!(host.mutating_calls().len(), 1);
+//! host.reboot();
+//! assert!(host.booted_packages().iter().any(|package| package.starts_with("usbguard-1.0.0-15.el9")));
 //! ```
 //!
 //! Everything lies below one directory, and every process carries that directory's name as a mark; both are gone when
@@ -15,7 +23,9 @@
 mod agent;
 mod bus;
 mod monitor;
+mod scrape;
 pub mod sysroot;
+mod wish;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,8 +33,10 @@ use std::sync::{Arc, Mutex};
 
 pub use agent::{Agent, Daemon, Finished, binary};
 pub use monitor::Call;
+pub use wish::Wish;
 
 use crate::packages::Release;
+use crate::registry::Registry;
 use crate::scratch::{Scratch, processes};
 use bus::Bus;
 use monitor::Monitor;
@@ -112,6 +124,27 @@ impl Sandbox {
     /// Takes that document away.
     pub fn remove_machine_config(&self, name: &str) {
         fs::remove_file(self.dir().join("etc/machineconfigs").join(format!("{name}.yaml"))).unwrap();
+    }
+
+    /// Asks for extensions by a whole MachineConfig document of this name.
+    pub fn wish(&self, name: &str, wish: &Wish) -> PathBuf {
+        self.machine_config(name, &wish.document(name))
+    }
+
+    /// Lets the host's containers tools reach that registry and accept its images.
+    pub fn use_registry(&self, registry: &Registry) {
+        registry.trust(&self.dir().join("home"));
+    }
+
+    /// The metrics of a running agent, as scraped.
+    #[track_caller]
+    pub fn metrics(&self) -> String {
+        scrape::scrape(&self.dir().join("run/metrics.promsock"))
+    }
+
+    /// What the package database of the booted deployment holds, as NEVRAs, sorted.
+    pub fn booted_packages(&self) -> Vec<String> {
+        sysroot::packages(&self.booted_root())
     }
 
     /// The agent of this host, to be run as a command or as a daemon.

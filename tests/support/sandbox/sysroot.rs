@@ -34,6 +34,16 @@ pub fn deployment_root(sysroot: &Path, id: &str) -> PathBuf {
     sysroot.join("ostree/deploy").join(OSNAME).join("deploy").join(rest)
 }
 
+/// What the package database of a tree holds, as NEVRAs, sorted.
+pub fn packages(root: &Path) -> Vec<String> {
+    let mut rpm = tool("rpm", Path::new("/nonexistent"));
+    rpm.args(["-qa", "--nosignature", "--queryformat=%{NEVRA}\n", "--dbpath"])
+        .arg(root.join("usr/share/rpm"));
+    let mut found: Vec<String> = run(&mut rpm).lines().map(str::to_owned).collect();
+    found.sort_unstable();
+    found
+}
+
 /// `ostree` on a sysroot that stays free of immutable flags, so that it can be removed again.
 pub fn ostree(home: &Path) -> Command {
     let mut command = tool("ostree", home);
