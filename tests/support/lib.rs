@@ -24,6 +24,7 @@ pub mod packages;
 pub mod process;
 pub mod registry;
 pub mod relay;
+pub mod rpmostreed;
 pub mod sandbox;
 pub mod scratch;
 pub mod wait;
