@@ -55,9 +55,9 @@ impl Bus {
 pub(super) fn offer(dir: &Path, stand_in: &Path) {
     let services = dir.join("bus/services");
     fs::create_dir_all(&services).unwrap();
-    // Bound to the process that watches over it for the bus: no bus, no stand-in.
-    let exec =
-        format!("/usr/bin/setpriv --pdeathsig KILL -- {} --sandbox {}", stand_in.display(), dir.display());
+    // Not bound to its parent: that is a process of the bus which the bus ends as soon as the name is taken. The stand-in
+    // goes when the bus goes, and the sandbox's mark is on it.
+    let exec = format!("{} --sandbox {}", stand_in.display(), dir.display());
     fs::write(
         services.join(format!("{NAME}.service")),
         format!("[D-BUS Service]\nName={NAME}\nExec={exec}\n"),

@@ -52,7 +52,7 @@ pub struct Origin {
     /// Local packages that replace base packages.
     pub replace_local: Vec<LocalRequest>,
     /// Groups and keys that the stand-in does not act on; kept.
-    other: Vec<(String, String, String)>,
+    pub other: Vec<(String, String, String)>,
 }
 
 impl Origin {
