@@ -199,3 +199,32 @@ fn not_started(error: zbus::Error) -> Trouble {
 fn late(operation: &'static str, limit: Duration) -> Trouble {
     Trouble::certain(HostError::TimedOut { operation, limit })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Failure as _, Reason};
+
+    #[test]
+    fn only_a_start_that_may_work_the_next_time_is_tried_again() {
+        let said = || "said".to_owned();
+        let table = [
+            (fdo::Error::ServiceUnknown(said()), false, Reason::DaemonUnavailable),
+            (fdo::Error::AccessDenied(said()), false, Reason::NotAuthorized),
+            (fdo::Error::SpawnChildExited(said()), true, Reason::DaemonUnavailable),
+            (fdo::Error::TimedOut(said()), true, Reason::DaemonUnavailable),
+        ];
+        for (error, again, reason) in table {
+            let trouble = not_started(zbus::Error::FDO(Box::new(error)));
+            assert_eq!((trouble.again, trouble.error.reason()), (again, reason), "{}", trouble.error);
+        }
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        let expected = Expectations::default();
+        let pauses: Vec<u128> = (0..7).map(|attempt| expected.pause_after(attempt).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+        assert_eq!(expected.pause_after(u32::MAX).as_millis(), 2000);
+    }
+}

@@ -184,14 +184,18 @@ async fn follow(
     let mut messages = MessageStream::from(peer);
     let start = timeout(expected.answer, proxy::start(peer));
     tokio::pin!(start);
-    let (mut ours, mut ended, mut open) = (false, None, true);
+    let (mut ours, mut heard, mut open) = (false, Heard::default(), true);
     loop {
-        if ours && (ended.is_some() || !open) {
-            return Ok(ended.unwrap_or(Outcome::Lost));
+        if ours {
+            heard.steps.drain(..).for_each(&mut *progress);
+            if heard.ended.is_some() || !open {
+                return Ok(heard.ended.unwrap_or(Outcome::Lost));
+            }
         }
         // Cancel-safe: `start` lives outside of the loop, and `next` takes a message only when it returns it. Both are
         // polled side by side because a queue that fills up would hold back the answer to `Start`.
         tokio::select! {
+            biased;
             answer = &mut start, if !ours => match answer {
                 Ok(Ok(true)) => ours = true,
                 Ok(Ok(false)) => return Ok(Outcome::NotOurs),
@@ -202,28 +206,32 @@ async fn follow(
                 Ok(Err(_)) | Err(_) => return Ok(Outcome::Lost),
             },
             message = messages.next(), if open => match message {
-                Some(Ok(message)) => hear(&message, ours, &mut ended, progress),
+                Some(Ok(message)) => heard.take(&message),
                 Some(Err(_)) | None => open = false,
             },
         }
     }
 }
 
-fn hear(
-    message: &zbus::Message,
-    ours: bool,
-    ended: &mut Option<Outcome>,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) {
-    match proxy::signal(message) {
-        Ok(Some(Signal::Finished(success, error))) => *ended = Some(reply::outcome(success, &error)),
-        Ok(Some(signal)) if ours => {
-            if let Some(step) = steps::progress(&signal) {
-                progress(step);
-            }
+/// Most steps that are kept until it is known whose they are.
+const STEPS: usize = 1_024;
+
+/// What the socket said and nobody was told yet.
+#[derive(Debug, Default)]
+struct Heard {
+    steps: Vec<Progress>,
+    ended: Option<Outcome>,
+}
+
+impl Heard {
+    fn take(&mut self, message: &zbus::Message) {
+        match proxy::signal(message) {
+            Ok(Some(Signal::Finished(success, error))) => self.ended = Some(reply::outcome(success, &error)),
+            Ok(Some(signal)) if self.steps.len() < STEPS => self.steps.extend(steps::progress(&signal)),
+            Ok(Some(_) | None) => {}
+            // Should it have been `Finished`, the daemon ends the socket in the end, and the outcome is not known.
+            Err(error) => tracing::warn!(%error, "a signal of the transaction cannot be read"),
         }
-        Ok(Some(_) | None) => {}
-        Err(error) => tracing::warn!(%error, "a signal of the transaction cannot be read"),
     }
 }
 
