@@ -1,0 +1,116 @@
+//! What a pass has found so far; becomes its report, however it ends.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::Clock;
+use crate::apply::{
+    FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings, extension_states,
+};
+use crate::desired::Desired;
+use crate::host::{Deployment, LocalPackage, Observed};
+use crate::payload::{FetchStats, Payload};
+use crate::plan::{Ledger, PlanDocument};
+
+/// The parts of a pass that take time.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Observe,
+    Payload,
+    Plan,
+    Wait,
+    Apply,
+}
+
+pub(super) struct Notes<'a> {
+    clock: &'a dyn Clock,
+    begun: Duration,
+    pub(super) desired: Option<Desired>,
+    pub(super) payload: Option<PayloadSummary>,
+    pub(super) plan: Option<PlanDocument>,
+    pub(super) observed: Option<Observed>,
+    pub(super) ledger: Ledger,
+    pub(super) calls: AtomicU32,
+    timings: Timings,
+}
+
+impl<'a> Notes<'a> {
+    pub(super) fn new(clock: &'a dyn Clock) -> Self {
+        Self {
+            clock,
+            begun: clock.monotonic(),
+            desired: None,
+            payload: None,
+            plan: None,
+            observed: None,
+            ledger: Ledger::default(),
+            calls: AtomicU32::new(0),
+            timings: Timings::default(),
+        }
+    }
+
+    /// The time on the clock, to be given back to [`Notes::took`].
+    pub(super) fn start(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    pub(super) fn took(&mut self, part: Part, start: Duration) {
+        let timings = &mut self.timings;
+        let total = match part {
+            Part::Observe => &mut timings.observe,
+            Part::Payload => &mut timings.payload,
+            Part::Plan => &mut timings.plan,
+            Part::Wait => &mut timings.wait,
+            Part::Apply => &mut timings.apply,
+        };
+        *total = total.saturating_add(self.clock.monotonic().saturating_sub(start));
+    }
+
+    pub(super) fn loaded(&mut self, payload: &Payload, arch: &str, stats: FetchStats) {
+        self.payload = Some(PayloadSummary {
+            reference: payload.pinned.to_string(),
+            digest: payload.pinned.digest(),
+            version: payload.version.clone(),
+            packages: payload.packages.len(),
+            offers: payload.map.offered(arch),
+            fetch: FetchSummary {
+                requests: stats.requests,
+                bytes_received: stats.bytes_received,
+                bytes_written: stats.bytes_written,
+                cached: stats.cached,
+            },
+        });
+    }
+
+    pub(super) fn report(mut self, outcome: Result<PassOutcome, Problem>) -> PassReport {
+        self.timings.total = self.clock.monotonic().saturating_sub(self.begun);
+        let observed = self.observed.as_ref();
+        PassReport {
+            at: self.clock.now(),
+            outcome: outcome.unwrap_or_else(|problem| PassOutcome::NotDone { problem }),
+            calls: self.calls.load(Ordering::Relaxed),
+            extensions: extension_states(self.desired.as_ref(), &self.ledger, observed),
+            reboot_pending: observed.is_some_and(|observed| reboot_pending(&self.ledger, observed)),
+            desired: self.desired,
+            payload: self.payload,
+            plan: self.plan,
+            observed: self.observed,
+            timings: self.timings,
+        }
+    }
+}
+
+/// Whether the next boot takes other packages of ours than the host runs.
+fn reboot_pending(ledger: &Ledger, observed: &Observed) -> bool {
+    let ours = |deployment: &Deployment| {
+        let packages = deployment.local_packages.iter().filter(|package| ledger.owns(package, deployment));
+        let removals = ledger.removals.intersection(&deployment.base_removals);
+        (
+            packages.cloned().collect::<BTreeSet<LocalPackage>>(),
+            removals.cloned().collect::<BTreeSet<String>>(),
+        )
+    };
+    let (next, booted) = (observed.pending_or_booted(), observed.booted());
+    next.zip(booted).is_some_and(|(next, booted)| next.id != booted.id && ours(next) != ours(booted))
+}

@@ -1,0 +1,305 @@
+//! One pass, from the wish to the report. It may be run at any time and ends in the same place.
+
+use std::time::Duration;
+
+use extensions_manifest::Base;
+
+use super::Clock;
+use super::notes::{Notes, Part};
+use super::recover::recover;
+use crate::apply::{
+    Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, State, Step, Tools,
+    Watcher, apply,
+};
+use crate::desired::{Desired, Latest};
+use crate::host::{Deployment, Host, HostError, Observed};
+use crate::payload::{Identifier, Payload, Reference};
+use crate::plan::{self, Ledger, Plan, PlanInputs};
+
+/// How often a pass decides anew because somebody else's transaction came in between, or ours was lost.
+const ATTEMPTS: u32 = 4;
+
+/// What a pass works with.
+pub struct Parts<'a, H, S> {
+    /// The host.
+    pub host: &'a H,
+    /// Where payloads come from.
+    pub source: &'a S,
+    /// The agent's own state.
+    pub state: &'a State,
+    /// The payload to use when no MachineConfig names one.
+    pub default_payload: Option<&'a str>,
+    /// How long to wait for somebody else's transaction.
+    pub wait_limit: Duration,
+    /// How long our own transaction may take before it is given up as lost.
+    pub transaction_limit: Duration,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Makes a text that was never used before.
+    pub nonce: &'a (dyn Fn() -> String + Send + Sync),
+    /// Who is told about steps.
+    pub watcher: Watcher<'a>,
+}
+
+/// Runs one pass: what `apply` does once and the loop does again and again.
+pub async fn once<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    lock: &HostLock,
+    wish: &Latest,
+) -> PassReport {
+    let mut notes = Notes::new(parts.clock);
+    let outcome = converge(parts, lock, wish, &mut notes).await;
+    notes.report(outcome)
+}
+
+/// Says what a pass would do. Changes nothing, on the host or in the state, and needs no lock.
+pub async fn preview<H: Host, S: PayloadSource>(parts: &Parts<'_, H, S>, wish: &Latest) -> PassReport {
+    let mut notes = Notes::new(parts.clock);
+    let outcome = look_ahead(parts, wish, &mut notes).await;
+    notes.report(outcome)
+}
+
+async fn converge<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    lock: &HostLock,
+    wish: &Latest,
+    notes: &mut Notes<'_>,
+) -> Result<PassOutcome, Problem> {
+    let desired = wanted(parts, wish, notes)?;
+    parts.state.quarantine(lock).map_err(|error| Problem::of(&error))?;
+    let mut attempt = 1;
+    loop {
+        let observed = recover(parts, lock, notes).await?;
+        if let Some(outcome) = standing(&desired, &observed, &notes.ledger) {
+            return Ok(outcome);
+        }
+        let found = gather(parts, &desired, &observed, notes).await?;
+        let ledger = notes.ledger.clone();
+        let inputs = found.inputs(&desired, &observed, &ledger);
+        let plan = decide(parts, &inputs, notes);
+        let change = match plan {
+            Plan::Refuse(refusal) => return Err(Problem::of(&refusal)),
+            Plan::Nothing(basis) => return nothing_to_do(parts, lock, basis.ledger, notes),
+            Plan::Change(change) => change,
+        };
+        let checked = plan::check(change, &inputs).map_err(|flaw| Problem::of(&flaw))?;
+        match carry_out(parts, lock, checked, notes).await {
+            Ok(applied) => return Ok(PassOutcome::Staged { deployment: applied.deployment }),
+            Err(error) if attempt < ATTEMPTS && may_decide_again(&error) => attempt += 1,
+            Err(error) => return Err(Problem::of(&error)),
+        }
+        // Never replayed: the host has changed under us, so everything is looked at again.
+        wait(parts, None, notes).await?;
+    }
+}
+
+async fn look_ahead<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    wish: &Latest,
+    notes: &mut Notes<'_>,
+) -> Result<PassOutcome, Problem> {
+    let desired = wanted(parts, wish, notes)?;
+    let observed = observe(parts, notes).await?;
+    let ledger = parts.state.ledger().map_err(|error| Problem::of(&error))?;
+    let intent = parts.state.intent().map_err(|error| Problem::of(&error))?;
+    notes.ledger = match intent {
+        Some(intent) if intent.fulfilled_by(&observed).is_some() => intent.ledger,
+        Some(_) | None => ledger,
+    };
+    let found = gather(parts, &desired, &observed, notes).await?;
+    let ledger = notes.ledger.clone();
+    let inputs = found.inputs(&desired, &observed, &ledger);
+    match decide(parts, &inputs, notes) {
+        Plan::Refuse(refusal) => Err(Problem::of(&refusal)),
+        Plan::Nothing(_) => Ok(PassOutcome::Planned),
+        Plan::Change(change) => {
+            plan::check(change, &inputs).map(|_| PassOutcome::Planned).map_err(|flaw| Problem::of(&flaw))
+        }
+    }
+}
+
+/// The wish, with the payload of the settings where no MachineConfig names one.
+fn wanted<H, S>(parts: &Parts<'_, H, S>, wish: &Latest, notes: &mut Notes<'_>) -> Result<Desired, Problem> {
+    let mut desired = wish.clone().map_err(|error| Problem::of(&*error))?;
+    if desired.payload.is_none() {
+        desired.payload = parts.default_payload.map(str::to_owned);
+    }
+    notes.desired = Some(desired.clone());
+    Ok(desired)
+}
+
+pub(super) async fn observe<H: Host, S>(
+    parts: &Parts<'_, H, S>,
+    notes: &mut Notes<'_>,
+) -> Result<Observed, Problem> {
+    (parts.watcher)(Step::Observing);
+    let start = notes.start();
+    let observed = parts.host.observe().await;
+    notes.took(Part::Observe, start);
+    let observed = observed.map_err(|error| Problem::of(&error))?;
+    notes.observed = Some(observed.clone());
+    Ok(observed)
+}
+
+/// Waits until no transaction runs.
+pub(super) async fn wait<H: Host, S>(
+    parts: &Parts<'_, H, S>,
+    title: Option<String>,
+    notes: &mut Notes<'_>,
+) -> Result<(), Problem> {
+    (parts.watcher)(Step::Waiting { title });
+    let start = notes.start();
+    let idle = parts.host.wait_idle(parts.wait_limit).await;
+    notes.took(Part::Wait, start);
+    idle.map_err(|error| Problem::of(&error))
+}
+
+/// How the pass ends when nothing has to be resolved: nothing is wanted and nothing ours is in the next boot, or the
+/// same wish was resolved before and the next boot has what came of it. Nothing is fetched for this.
+fn standing(desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<PassOutcome> {
+    let (next, booted) = observed.pending_or_booted().zip(observed.booted())?;
+    let there: Box<dyn Fn(&Deployment) -> bool + '_> = if plan::wants_anything(desired) {
+        let generation = desired.generation();
+        Box::new(move |deployment| ledger.is_met(generation, deployment))
+    } else {
+        Box::new(|deployment| !ledger.has_any_on(deployment))
+    };
+    if !there(next) || !is_fixed(desired) {
+        return None;
+    }
+    Some(match (there(booted), plan::wants_anything(desired)) {
+        (true, true) => PassOutcome::Booted { deployment: booted.id.clone() },
+        (true, false) => PassOutcome::NothingWanted,
+        (false, _) => PassOutcome::AwaitingReboot { deployment: next.id.clone() },
+    })
+}
+
+/// Whether the same text always means the same payload. A tag or a directory has to be looked at again.
+fn is_fixed(desired: &Desired) -> bool {
+    let reference = desired.payload.as_deref().map(str::parse::<Reference>);
+    match reference {
+        Some(Ok(Reference::Registry { identifier: Identifier::Digest(_), .. })) => true,
+        Some(Ok(Reference::Registry { .. } | Reference::OciLayout { .. } | Reference::Directory { .. }))
+        | Some(Err(_))
+        | None => !plan::wants_anything(desired),
+    }
+}
+
+/// What was gathered for a decision.
+struct Found {
+    payload: Option<Payload>,
+    base: Base,
+}
+
+impl Found {
+    fn inputs<'a>(
+        &'a self,
+        desired: &'a Desired,
+        observed: &'a Observed,
+        ledger: &'a Ledger,
+    ) -> PlanInputs<'a> {
+        PlanInputs { desired, payload: self.payload.as_ref(), observed, base: &self.base, ledger }
+    }
+}
+
+/// Loads the payload and reads the base that the call would start from; neither where nothing is wanted.
+async fn gather<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    desired: &Desired,
+    observed: &Observed,
+    notes: &mut Notes<'_>,
+) -> Result<Found, Problem> {
+    let nothing = Found { payload: None, base: Base::default() };
+    let Some(text) = desired.payload.as_deref().filter(|_| plan::wants_anything(desired)) else {
+        return Ok(nothing);
+    };
+    let reference: Reference = text.parse().map_err(|error| Problem::of(&error))?;
+    let start = notes.start();
+    let progress = |progress| (parts.watcher)(Step::Fetching(progress));
+    let loaded = parts.source.load(&reference, &observed.arch, &progress).await;
+    notes.took(Part::Payload, start);
+    let (payload, stats) = loaded.map_err(|error| Problem::of(&error))?;
+    notes.loaded(&payload, &observed.arch, stats);
+    let Some(next) = observed.pending_or_booted() else {
+        return Ok(Found { payload: Some(payload), ..nothing });
+    };
+    let start = notes.start();
+    let base = parts.host.base(next, &payload.required_paths()).await;
+    notes.took(Part::Observe, start);
+    Ok(Found { payload: Some(payload), base: base.map_err(|error| Problem::of(&error))? })
+}
+
+fn decide<H, S>(parts: &Parts<'_, H, S>, inputs: &PlanInputs<'_>, notes: &mut Notes<'_>) -> Plan {
+    let start = notes.start();
+    let plan = plan::plan(inputs);
+    let document = plan::document(inputs, &plan);
+    notes.took(Part::Plan, start);
+    (parts.watcher)(Step::Planned(Box::new(document.clone())));
+    notes.plan = Some(document);
+    plan
+}
+
+/// The host has what is wanted; the ledger learns of it, so that the next pass fetches nothing.
+fn nothing_to_do<H, S>(
+    parts: &Parts<'_, H, S>,
+    lock: &HostLock,
+    ledger: Ledger,
+    notes: &mut Notes<'_>,
+) -> Result<PassOutcome, Problem> {
+    let Some((observed, desired)) = notes.observed.as_ref().zip(notes.desired.as_ref()) else {
+        return Ok(PassOutcome::NothingWanted);
+    };
+    let ledger = ledger.settled(observed);
+    if ledger != notes.ledger {
+        parts.state.keep_ledger(lock, &ledger).map_err(|error| Problem::of(&error))?;
+    }
+    let booted = observed.booted().map(|booted| booted.id.clone()).unwrap_or_default();
+    let next = observed.pending_or_booted().map(|next| next.id.clone()).unwrap_or_default();
+    let runs = observed.booted().is_some_and(|booted| ledger.is_met(desired.generation(), booted));
+    notes.ledger = ledger;
+    Ok(if runs {
+        PassOutcome::Booted { deployment: booted }
+    } else {
+        PassOutcome::AwaitingReboot { deployment: next }
+    })
+}
+
+async fn carry_out<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    lock: &HostLock,
+    checked: plan::CheckedPlan,
+    notes: &mut Notes<'_>,
+) -> Result<Applied, ApplyError> {
+    let start = notes.start();
+    let tools = Tools {
+        host: parts.host,
+        source: parts.source,
+        state: parts.state,
+        lock,
+        calls: &notes.calls,
+        limit: parts.transaction_limit,
+        watcher: parts.watcher,
+    };
+    let applied = apply(checked, &tools, (parts.nonce)()).await;
+    notes.took(Part::Apply, start);
+    let applied = applied?;
+    notes.observed = Some(applied.observed.clone());
+    notes.ledger = parts.state.ledger()?;
+    Ok(applied)
+}
+
+/// Whether the world has moved in a way that a new look may answer; everything else is left to the pace of the loop.
+fn may_decide_again(error: &ApplyError) -> bool {
+    match error {
+        ApplyError::NotOurs | ApplyError::Lost | ApplyError::Host(HostError::Busy { .. }) => true,
+        ApplyError::State { .. }
+        | ApplyError::NewerFormat { .. }
+        | ApplyError::Encode { .. }
+        | ApplyError::AnotherInstance { .. }
+        | ApplyError::Package { .. }
+        | ApplyError::Host(_)
+        | ApplyError::Failed { .. }
+        | ApplyError::Cancelled { .. }
+        | ApplyError::NotConfirmed { .. } => false,
+    }
+}
