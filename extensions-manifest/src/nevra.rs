@@ -179,3 +179,6 @@ impl From<Nevra> for String {
         nevra.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,10 +202,10 @@ impl<'a> Pool<'a> {
 
     /// Whether rpm or the base meets `leaf`, and how.
     pub(super) fn given(&self, leaf: Leaf<'_>) -> Option<Provider> {
-        if let Leaf::One(wanted) = leaf {
-            if wanted.is_rpm_feature() {
-                return is_feature(wanted).then_some(Provider::Rpm);
-            }
+        if let Leaf::One(wanted) = leaf
+            && wanted.is_rpm_feature()
+        {
+            return is_feature(wanted).then_some(Provider::Rpm);
         }
         if let Some(package) = self.base_package(leaf) {
             return Some(Provider::Base(package.nevra.clone()));

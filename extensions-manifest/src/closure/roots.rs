@@ -29,12 +29,12 @@ pub(super) fn find<'a>(wanted: &BTreeSet<ExtensionName>, pool: &Pool<'a>) -> Roo
             Ok(extension) => {
                 for spec in &extension.packages {
                     if let Err(obstacle) = roots.add(name, extension, spec, pool) {
-                        roots.obstacles.insert(obstacle);
+                        roots.obstacles.insert(*obstacle);
                     }
                 }
             }
             Err(obstacle) => {
-                roots.obstacles.insert(obstacle);
+                roots.obstacles.insert(*obstacle);
             }
         }
     }
@@ -42,18 +42,18 @@ pub(super) fn find<'a>(wanted: &BTreeSet<ExtensionName>, pool: &Pool<'a>) -> Roo
 }
 
 /// The extension, if a host of this architecture may have it.
-fn layered<'a>(name: &ExtensionName, pool: &Pool<'a>) -> Result<&'a Extension, Obstacle> {
+fn layered<'a>(name: &ExtensionName, pool: &Pool<'a>) -> Result<&'a Extension, Box<Obstacle>> {
     let (map, arch) = (pool.offer.map, pool.offer.arch);
     let extension = name.clone();
     let Some(found) = map.extensions.get(name) else {
-        return Err(Obstacle::UnknownExtension { extension, offered: map.offered(arch) });
+        return Err(Box::new(Obstacle::UnknownExtension { extension, offered: map.offered(arch) }));
     };
     match found.kind {
-        Kind::Development => Err(Obstacle::NotForHosts { extension }),
+        Kind::Development => Err(Box::new(Obstacle::NotForHosts { extension })),
         Kind::OsExtension if found.is_for(arch) => Ok(found),
         Kind::OsExtension => {
             let offered = found.architectures.clone();
-            Err(Obstacle::OtherArchitecture { extension, host: arch.to_owned(), offered })
+            Err(Box::new(Obstacle::OtherArchitecture { extension, host: arch.to_owned(), offered }))
         }
     }
 }
@@ -88,7 +88,7 @@ impl<'a> Roots<'a> {
         extension: &Extension,
         spec: &PackageSpec,
         pool: &Pool<'a>,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), Box<Obstacle>> {
         let all = spec.select(pool.packages().iter().copied(), |package| &package.nevra);
         let usable: Vec<_> = all.iter().copied().filter(|package| pool.usable(package)).collect();
         let pinned = match &extension.match_base_evr {
@@ -106,11 +106,11 @@ impl<'a> Roots<'a> {
                 self.in_base.entry(name.clone()).or_default().insert(same.nevra.clone());
                 Ok(())
             }
-            (None, Some(other)) => Err(Obstacle::OtherVersionInBase {
+            (None, Some(other)) => Err(Box::new(Obstacle::OtherVersionInBase {
                 package: package.nevra.clone(),
                 base: other.nevra.clone(),
                 extensions: BTreeSet::from([name.clone()]),
-            }),
+            })),
             (None, None) => {
                 let named = self.named.entry(&package.nevra);
                 named.or_insert_with(|| (package, BTreeSet::new())).1.insert(name.clone());
@@ -126,7 +126,7 @@ impl<'a> Roots<'a> {
         spec: &PackageSpec,
         all: &[&'a PackageFacts],
         pool: &Pool<'a>,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), Box<Obstacle>> {
         // The composer leaves out what the base has.
         let in_base = spec.select(pool.base_packages().iter().copied(), |package| &package.nevra);
         if let Some(package) = in_base.last() {
@@ -135,10 +135,10 @@ impl<'a> Roots<'a> {
         }
         let extension = name.clone();
         if all.is_empty() {
-            return Err(Obstacle::PackageMissing { extension, package: spec.to_string() });
+            return Err(Box::new(Obstacle::PackageMissing { extension, package: spec.to_string() }));
         }
         let offered = all.iter().map(|package| package.nevra.arch().to_owned()).collect();
-        Err(Obstacle::OtherArchitecture { extension, host: pool.offer.arch.to_owned(), offered })
+        Err(Box::new(Obstacle::OtherArchitecture { extension, host: pool.offer.arch.to_owned(), offered }))
     }
 }
 
@@ -149,15 +149,17 @@ fn pinned<'a>(
     spec: &PackageSpec,
     usable: &[&'a PackageFacts],
     pool: &Pool<'a>,
-) -> Result<&'a Evr, Obstacle> {
+) -> Result<&'a Evr, Box<Obstacle>> {
     let base = pool.base_named(base_package.as_str()).last().map(|package| package.nevra.evr());
     let newest = usable.last().map(|package| package.nevra.evr());
     // Where the payload lacks the package, that is what is wrong, whatever the version.
     let matches = |evr: &&Evr| usable.is_empty() || usable.iter().any(|package| package.nevra.evr() == *evr);
-    base.filter(matches).ok_or_else(|| Obstacle::BaseMismatch {
-        extension: name.clone(),
-        base_package: base_package.clone(),
-        base: base.map(Evr::to_string),
-        payload: newest.map_or_else(|| spec.to_string(), Evr::to_string),
+    base.filter(matches).ok_or_else(|| {
+        Box::new(Obstacle::BaseMismatch {
+            extension: name.clone(),
+            base_package: base_package.clone(),
+            base: base.map(Evr::to_string),
+            payload: newest.map_or_else(|| spec.to_string(), Evr::to_string),
+        })
     })
 }

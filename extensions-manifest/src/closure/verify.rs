@@ -14,8 +14,8 @@ use crate::package::{Base, PackageFacts};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("closure of `{package}`: {problem}")]
 pub struct Flaw {
-    /// The package at which the proof breaks.
-    pub package: Nevra,
+    /// The package at which the proof breaks, by NEVRA.
+    pub package: String,
     /// How it breaks.
     pub problem: String,
 }
@@ -47,7 +47,7 @@ struct Checker<'c> {
 }
 
 fn flaw(package: &Nevra, problem: impl Into<String>) -> Flaw {
-    Flaw { package: package.clone(), problem: problem.into() }
+    Flaw { package: package.to_string(), problem: problem.into() }
 }
 
 fn check(holds: bool, package: &Nevra, problem: impl FnOnce() -> String) -> Result<(), Flaw> {

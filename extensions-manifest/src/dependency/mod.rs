@@ -72,6 +72,10 @@ impl Capability {
     /// # Errors
     /// When the name is empty, too long or holds blanks or control characters, or the EVR cannot be read.
     pub fn new(name: &str, bound: Option<(Relation, &str)>) -> Result<Self, ManifestError> {
+        if name.starts_with('(') {
+            let problem = "a rich dependency stands where one capability is expected";
+            return Err(ManifestError::Dependency { text: excerpt(name), problem });
+        }
         let bound = match bound {
             Some((relation, evr)) if !evr.is_empty() => Some(Bound::new(relation, checked(evr)?)?),
             Some(_) | None => None,
@@ -187,11 +191,12 @@ impl Requirement {
         if !name.starts_with('(') {
             return Ok(Self::Plain(Capability::new(name, bound)?));
         }
-        match Rich::parse(name)? {
-            // `(foo)` says no more than `foo`; one form for both keeps text and value one to one.
-            Rich::Plain(capability) => Ok(Self::Plain(capability)),
-            rich => Ok(Self::Rich(Box::new(rich))),
+        let rich = Rich::parse(name)?;
+        // `(foo)` says no more than `foo`; one form for both keeps text and value one to one.
+        if let Rich::Plain(capability) = rich {
+            return Ok(Self::Plain(capability));
         }
+        Ok(Self::Rich(Box::new(rich)))
     }
 
     /// Every capability that is mentioned, conditions included.

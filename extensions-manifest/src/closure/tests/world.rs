@@ -42,6 +42,7 @@ impl Package {
 }
 
 /// A payload for x86_64 and a base.
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) packages: Vec<PackageFacts>,
     pub(super) map: ExtensionMap,
