@@ -6,8 +6,12 @@
 //! `guard` holds the bytes against librpm's bounds before any parser sees them, `header` turns them into facts,
 //! `verify` holds file, header and payload against their digests. Only `verify` can make a [`Verified`].
 
+#[cfg(test)]
+pub(crate) mod craft;
 mod guard;
 mod header;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use extensions_manifest::dependency::Rich;
