@@ -32,6 +32,17 @@ pub enum PayloadError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A transport has found bytes to be others than asked for, before they got to us.
+    #[error("{operation} `{object}`: it is not what its digest says")]
+    Altered {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        object: String,
+        /// What the transport said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// No byte arrived for too long.
     #[error("{operation} `{object}`: nothing arrived for {seconds} s")]
     Silent {
@@ -153,7 +164,7 @@ impl Failure for PayloadError {
         match self {
             Self::Reference { .. } => Reason::InvalidReference,
             Self::Unavailable { .. } | Self::Silent { .. } => Reason::PayloadUnavailable,
-            Self::Digest { .. } | Self::Size { .. } => Reason::DigestMismatch,
+            Self::Digest { .. } | Self::Altered { .. } | Self::Size { .. } => Reason::DigestMismatch,
             Self::Image { .. } => Reason::InvalidImage,
             Self::Package { source, .. } => source.reason(),
             Self::TwoFiles { .. } | Self::Map { .. } => Reason::InconsistentPayload,

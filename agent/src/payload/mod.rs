@@ -10,15 +10,28 @@
 //!
 //! No archive is ever unpacked to a tree: names in it become keys of a map, never paths of ours.
 
+mod assemble;
+mod directory;
 mod error;
+mod harvest;
+mod image;
+mod layer;
 mod loader;
+mod place;
+mod proxy;
+mod record;
 mod reference;
+mod registry;
+mod repodata;
 mod store;
+#[cfg(test)]
+mod tests;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use extensions_manifest::{ExtensionMap, Sha256Digest};
+use extensions_manifest::{ExtensionMap, PackageFacts, Sha256Digest};
 
 use crate::rpm::{Package, Verified};
 
@@ -67,7 +80,8 @@ impl Payload {
     /// Every file path that a package of the payload requires or conflicts with: the only paths that matter to a plan,
     /// and so the only ones that are kept here and asked of the base.
     pub fn required_paths(&self) -> BTreeSet<String> {
-        self.packages.iter().flat_map(|package| package.get().named_paths()).map(str::to_owned).collect()
+        let facts = self.packages.iter().map(|package| &package.get().facts);
+        facts.flat_map(PackageFacts::required_paths).map(str::to_owned).collect()
     }
 }
 

@@ -14,8 +14,7 @@ mod header;
 mod tests;
 mod verify;
 
-use extensions_manifest::dependency::Rich;
-use extensions_manifest::{PackageFacts, Requirement, Sha256Digest};
+use extensions_manifest::{PackageFacts, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use verify::restore_from_checked_record;
@@ -50,41 +49,4 @@ pub enum Signature {
     /// Nobody looked at it.
     #[default]
     NotChecked,
-}
-
-impl Package {
-    /// Paths that the package requires or conflicts with, also inside rich dependencies.
-    pub fn named_paths(&self) -> Vec<&str> {
-        let mut names = Vec::new();
-        for requirement in self.facts.requires.iter().chain(&self.facts.conflicts) {
-            match requirement {
-                Requirement::Plain(capability) => names.push(capability.name()),
-                Requirement::Rich(rich) => collect_names(rich, &mut names),
-            }
-        }
-        names.retain(|name| name.starts_with('/'));
-        names
-    }
-}
-
-/// The depth of a rich dependency is bounded where it is parsed, so the recursion is too.
-fn collect_names<'a>(rich: &'a Rich, names: &mut Vec<&'a str>) {
-    match rich {
-        Rich::Plain(capability) => names.push(capability.name()),
-        Rich::And(parts) | Rich::Or(parts) | Rich::With(parts) => {
-            for part in parts {
-                collect_names(part, names);
-            }
-        }
-        Rich::If(left, right, other) | Rich::Unless(left, right, other) => {
-            for part in [Some(left), Some(right), other.as_ref()].into_iter().flatten() {
-                collect_names(part, names);
-            }
-        }
-        Rich::Without(left, right) => {
-            for part in [left, right] {
-                collect_names(part, names);
-            }
-        }
-    }
 }

@@ -199,7 +199,7 @@ fn a_sound_package_yields_its_facts_and_digests() {
         "in the order of the header, without what may be missing"
     );
     assert_eq!(package.facts.files, ["/usr/bin/usbguard"]);
-    assert_eq!(package.named_paths(), ["/bin/sh"]);
+    assert_eq!(package.facts.required_paths().collect::<Vec<_>>(), ["/bin/sh"]);
     assert_eq!((package.size, package.installed_size), (file.len() as u64, 4096));
     assert_eq!(package.file, extensions_manifest::Sha256Digest::of(&file));
     let head = file.len() - b"the payload of usbguard".len();
