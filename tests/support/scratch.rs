@@ -59,6 +59,15 @@ impl Drop for Scratch {
     }
 }
 
+/// A file system of so many bytes at `place`, which lies in a [`Scratch`] and goes with it.
+#[track_caller]
+pub fn small_disk(place: &Path, bytes: u64) {
+    fs::create_dir_all(place).unwrap();
+    let size = format!("size={bytes}");
+    let flags = nix::mount::MsFlags::empty();
+    nix::mount::mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(size.as_str())).unwrap();
+}
+
 /// Gives the command the environment of a process that belongs to `dir`: its mark, and nothing of the user's.
 pub fn environment(command: &mut Command, dir: &Path) {
     let home = dir.join("home");

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use super::bus;
+use super::underway::Underway;
 use crate::cache;
 use crate::process::{Running, bound, spawn};
 use crate::scratch::environment;
@@ -121,6 +122,12 @@ impl Agent {
     #[track_caller]
     pub fn apply(&self) -> Finished {
         self.run(["apply"])
+    }
+
+    /// Starts a command of the agent and returns while it runs.
+    #[track_caller]
+    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Underway {
+        Underway::start(self.command(args), &self.dir.join("log"))
     }
 
     /// `extensions-agent run`, as systemd would start it; its log goes to `log/agent-N.log`.

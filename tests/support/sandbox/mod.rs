@@ -22,9 +22,11 @@
 
 mod agent;
 mod bus;
+mod hand;
 mod monitor;
 mod scrape;
 pub mod sysroot;
+mod underway;
 mod wish;
 
 use std::fs;
@@ -32,7 +34,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 pub use agent::{Agent, Daemon, Finished, binary};
+pub use hand::{Hand, Underway as UnderwayByHand};
 pub use monitor::Call;
+pub use underway::Underway;
 pub use wish::Wish;
 
 use crate::packages::Release;

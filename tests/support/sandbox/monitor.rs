@@ -187,7 +187,8 @@ fn call(message: &Message) -> Call {
     }
 }
 
-fn json(value: &Variant<'_>) -> Value {
+/// A value as plain JSON; a file descriptor is `"fd"`.
+pub(super) fn json(value: &Variant<'_>) -> Value {
     match value {
         Variant::U8(number) => (*number).into(),
         Variant::Bool(yes) => (*yes).into(),
