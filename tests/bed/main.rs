@@ -8,7 +8,6 @@
 )]
 
 mod bus;
-mod daemon;
 mod host;
 mod images;
 mod rpms;

@@ -184,7 +184,7 @@ impl Host for RpmOstree {
         let mut deployments = observed::deployments(look.deployments)?;
         observed::with_heads(&self.settings.sysroot, &mut deployments);
         let transaction = self.described(look.active, &look.address).await;
-        Ok(Observed { deployments, transaction, arch: observed::arch()? })
+        Ok(Observed { deployments, transaction, arch: observed::architecture()? })
     }
 
     async fn base(&self, deployment: &Deployment, paths: &BTreeSet<String>) -> Result<Base, HostError> {

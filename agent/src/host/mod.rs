@@ -35,6 +35,7 @@ mod tests;
 
 pub use client::{HostSettings, RpmOstree};
 pub use error::HostError;
+pub use observed::architecture;
 
 /// The machine, whatever manages its deployments. rpm-ostree is the first and will not be the only one.
 pub trait Host: Send + Sync {

@@ -65,7 +65,7 @@ fn origin_path(sysroot: &Path, deployment: &Deployment) -> PathBuf {
 ///
 /// # Errors
 /// [`HostError::Malformed`] when the kernel does not say.
-pub(super) fn arch() -> Result<String, HostError> {
+pub fn architecture() -> Result<String, HostError> {
     let refused = |problem: String| HostError::Malformed {
         operation: "asking the kernel for the architecture",
         key: "machine".to_owned(),
@@ -193,4 +193,5 @@ fn malformed(key: &str, problem: String) -> HostError {
 }
 
 #[cfg(test)]
+#[path = "observed/tests.rs"]
 mod tests;

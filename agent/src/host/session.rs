@@ -4,7 +4,6 @@
 //! name of the owner that was checked, so that a process which takes the name later gets none of them, and a restart of
 //! the daemon is noticed at the next call.
 
-use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -31,8 +30,6 @@ pub(super) struct Expectations {
     pub(super) owner: u32,
     /// For an answer to a plain call.
     pub(super) answer: Duration,
-    /// For the title of somebody's transaction, which is good to know and not needed.
-    pub(super) glance: Duration,
     /// For the daemon to start. Its unit may take minutes after an upgrade.
     pub(super) start: Duration,
     /// For a call that makes a transaction: polkit and the sysroot lock are asked before the answer.
@@ -50,7 +47,6 @@ impl Default for Expectations {
         Self {
             owner: 0,
             answer: Duration::from_secs(30),
-            glance: Duration::from_secs(5),
             start: Duration::from_secs(300),
             make: Duration::from_secs(300),
             attempts: 8,
@@ -101,13 +97,14 @@ pub(super) struct Session {
 /// # Errors
 /// [`HostError::Bus`].
 pub(super) async fn bus(address: Option<&str>, limit: Duration) -> Result<Connection, HostError> {
-    let refused = |error: zbus::Error| HostError::Bus {
-        address: shown(address.unwrap_or("system")),
-        source: Box::new(error),
-    };
+    let shown_address = || shown(address.unwrap_or("system"));
     let builder = address.map_or_else(Builder::system, Builder::address);
-    let built = timeout(limit, builder.build()).await;
-    built.map_err(|late| refused(io::Error::new(io::ErrorKind::TimedOut, late).into()))?.map_err(refused)
+    match timeout(limit, builder.build()).await {
+        Ok(built) => {
+            built.map_err(|error| HostError::Bus { address: shown_address(), source: Box::new(error) })
+        }
+        Err(_) => Err(HostError::TimedOut { operation: "connecting to the message bus", limit }),
+    }
 }
 
 impl Session {

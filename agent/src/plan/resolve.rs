@@ -24,6 +24,13 @@ pub struct Resolution {
     pub(super) payload: Sha256Digest,
 }
 
+impl Resolution {
+    /// The packages that are needed, why, and who meets which requirement.
+    pub fn closure(&self) -> &Closure {
+        &self.closure
+    }
+}
+
 /// The question that the closure answers. Built anew where it is asked again, so that a check does not trust the first.
 pub(super) struct Question<'a> {
     facts: Vec<PackageFacts>,

@@ -6,4 +6,6 @@ pub mod notify;
 pub mod status;
 
 pub use notify::Notifier;
-pub use status::{Condition, ConditionKind, ExtensionStatus, Stage, Status, StatusError, Truth};
+pub use status::{
+    Condition, ConditionKind, DeploymentStatus, ExtensionStatus, Stage, Status, StatusError, Truth,
+};

@@ -33,7 +33,7 @@ impl Notifier {
         Self { send: Box::new(|_| Ok(())), watchdog: None }
     }
 
-    /// The start is over: the wish is watched and the host was asked once.
+    /// The start is over: the wish is watched and the loop begins. Whether the host answers is the loop's affair.
     pub fn ready(&self) {
         self.tell(&[NotifyState::Ready]);
     }

@@ -229,6 +229,12 @@ impl Status {
         }
     }
 
+    /// The first answer on one line: `Booted: the running system has what is wanted`.
+    pub fn headline(&self) -> String {
+        let ready = self.conditions.first();
+        ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default()
+    }
+
     /// Keeps the status in `directory`. Whoever reads sees the old one or the new one, never a part.
     ///
     /// Not synced to disk: after a crash the next pass writes it anew.

@@ -1,5 +1,3 @@
-//! Dependencies against rpm's own answers, and text there and back.
-
 use proptest::prelude::*;
 
 use super::{Capability, Relation, Requirement, Rich};

@@ -1,5 +1,3 @@
-//! Deployment dictionaries as the daemon shows them, and as it must never show them.
-
 use serde_json::json;
 
 use super::*;

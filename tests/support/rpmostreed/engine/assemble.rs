@@ -154,15 +154,7 @@ fn install(context: &Context, prepared: &Prepared) -> Result<(), Failure> {
     }
     if !packages.is_empty() {
         let mut command = rpm_in(tree);
-        command.args([
-            "--install",
-            "--nodeps",
-            "--noscripts",
-            "--notriggers",
-            "--nodigest",
-            "--nofiledigest",
-        ]);
-        command.arg("--ignoresize");
+        command.args(["--install", "--nodeps", "--noscripts", "--notriggers", "--nodigest", "--ignoresize"]);
         if prepared.fileoverride {
             command.arg("--replacefiles");
         }

@@ -1,0 +1,58 @@
+//! `apply`: one pass, now, with visible progress.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::context::Context;
+use super::parts::{OwnParts, wish};
+use super::plan;
+use super::render::{Answer, Screen};
+use super::status::StatusAnswer;
+use super::stop::Stop;
+use crate::apply::{PassReport, Problem};
+use crate::error::chain;
+use crate::reconcile::once;
+use crate::report::Status;
+
+/// What a pass came to.
+#[derive(Debug)]
+pub(super) struct ApplyAnswer {
+    report: PassReport,
+    status: StatusAnswer,
+}
+
+/// Makes one pass and leaves the status where `status` finds it.
+///
+/// # Errors
+/// When the pass could not begin: no store, no bus, another agent at work. How it ends is an answer.
+pub(super) async fn apply(context: &Context) -> Result<ApplyAnswer, Stop> {
+    let parts = OwnParts::open(context).await?;
+    let lock = parts.state.lock()?;
+    let watcher = |step| context.progress.step(step);
+    let report = once(&parts.lent(context.settings(), &watcher), &lock, &wish(context.settings())).await;
+    context.progress.clear();
+    let status = Status::of(&report);
+    if let Err(error) = status.write(&context.settings().state.directory) {
+        // The host is what it is; only `status` will not know of it.
+        tracing::warn!(error = %chain(&error), "the status was not kept");
+    }
+    let shown_at: Timestamp = report.at;
+    Ok(ApplyAnswer { report, status: StatusAnswer::new(status, shown_at) })
+}
+
+impl Serialize for ApplyAnswer {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        self.status.serialize(out)
+    }
+}
+
+impl Answer for ApplyAnswer {
+    fn text(&self, screen: Screen) -> String {
+        let plan = self.report.plan.as_ref().map(|plan| plan::text(plan, screen) + "\n").unwrap_or_default();
+        plan + &self.status.text(screen)
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        self.report.problem().cloned()
+    }
+}

@@ -1,0 +1,131 @@
+//! Everything that a decision depends on, from the host or from files, without changing either.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use extensions_manifest::Base;
+use serde::{Deserialize, Serialize};
+
+use super::context::{Context, Fetching, read_document};
+use super::inputs::InputError;
+use super::render::{Answer, Screen};
+use super::stop::Stop;
+use crate::apply::State;
+use crate::desired::Desired;
+use crate::host::{Host, HostDocument, Observed};
+use crate::payload::Payload;
+use crate::plan::{Ledger, PlanInputs, wants_anything};
+
+/// The host, its base and what is ours on it: `observe` writes it, `plan --observed` reads it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ObservedDocument {
+    /// The host and its base.
+    #[serde(flatten)]
+    pub host: HostDocument,
+    /// What the agent layered on it; nothing when left out.
+    #[serde(default)]
+    pub ledger: Ledger,
+}
+
+/// The inputs of a plan, owned.
+pub(super) struct Gathered {
+    desired: Desired,
+    payload: Option<Payload>,
+    document: ObservedDocument,
+    // A temporary store lives as long as the payload that was read into it.
+    _fetching: Option<Fetching>,
+}
+
+impl Gathered {
+    /// Asks the host, or reads the document at `observed` instead.
+    ///
+    /// # Errors
+    /// When wish, payload or host cannot be had.
+    pub(super) async fn new(context: &Context, observed: Option<&Path>) -> Result<Self, Stop> {
+        let desired = context.desired()?;
+        match observed {
+            Some(path) => Self::from_document(context, desired, path).await,
+            None => Self::from_host(context, desired).await,
+        }
+    }
+
+    /// As a plan takes them.
+    pub(super) fn inputs(&self) -> PlanInputs<'_> {
+        PlanInputs {
+            desired: &self.desired,
+            payload: self.payload.as_ref(),
+            observed: &self.document.host.observed,
+            base: &self.document.host.base,
+            ledger: &self.document.ledger,
+        }
+    }
+
+    async fn from_document(context: &Context, desired: Desired, path: &Path) -> Result<Self, Stop> {
+        let document: ObservedDocument =
+            read_document(path).map_err(|source| InputError::Observed { path: path.to_owned(), source })?;
+        let (payload, fetching) = payload(context, &desired, &document.host.observed.arch).await?;
+        Ok(Self { desired, payload, document, _fetching: fetching })
+    }
+
+    async fn from_host(context: &Context, desired: Desired) -> Result<Self, Stop> {
+        let host = context.host().await?;
+        let observed = host.observe().await?;
+        let (payload, fetching) = payload(context, &desired, &observed.arch).await?;
+        let paths = payload.as_ref().map(Payload::required_paths).unwrap_or_default();
+        let base = base(&host, &observed, &paths).await?;
+        let ledger = State::new(&context.settings().state.directory).ledger()?;
+        let document = ObservedDocument { host: HostDocument { observed, base }, ledger };
+        Ok(Self { desired, payload, document, _fetching: fetching })
+    }
+}
+
+/// The base that a call would start from; empty on a host without deployments, which the plan refuses.
+async fn base(host: &impl Host, observed: &Observed, paths: &BTreeSet<String>) -> Result<Base, Stop> {
+    match observed.pending_or_booted() {
+        Some(start) => Ok(host.base(start, paths).await?),
+        None => Ok(Base::default()),
+    }
+}
+
+/// The payload, where anything is wanted from one.
+async fn payload(
+    context: &Context,
+    desired: &Desired,
+    arch: &str,
+) -> Result<(Option<Payload>, Option<Fetching>), Stop> {
+    if !wants_anything(desired) {
+        return Ok((None, None));
+    }
+    let reference = context.reference(Some(desired))?;
+    let fetching = context.fetching()?;
+    let payload = context.load(&fetching.loader, &reference, arch).await?;
+    Ok((Some(payload), Some(fetching)))
+}
+
+/// What `observe` writes: the host, its base with the files that the named payload's packages require, and what is ours.
+///
+/// # Errors
+/// When the host, or a payload that is named, cannot be had.
+pub(super) async fn observe(context: &Context) -> Result<ObservedDocument, Stop> {
+    let desired = context.desired().ok();
+    let host = context.host().await?;
+    let observed = host.observe().await?;
+    let paths = match context.reference(desired.as_ref()) {
+        Ok(reference) => {
+            let fetching = context.fetching()?;
+            context.load(&fetching.loader, &reference, &observed.arch).await?.required_paths()
+        }
+        // Without a payload nobody's requirements are known; what is left is still the host.
+        Err(_) => BTreeSet::new(),
+    };
+    let base = base(&host, &observed, &paths).await?;
+    let ledger = State::new(&context.settings().state.directory).ledger()?;
+    Ok(ObservedDocument { host: HostDocument { observed, base }, ledger })
+}
+
+impl Answer for ObservedDocument {
+    /// The text is JSON: the document is for `plan --observed`, whoever looks at it on the way.
+    fn text(&self, _screen: Screen) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}

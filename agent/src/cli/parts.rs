@@ -1,0 +1,63 @@
+//! The parts of a pass, opened as the settings say.
+
+use std::sync::Arc;
+
+use crate::apply::{State, Step};
+use crate::desired::Latest;
+use crate::host::RpmOstree;
+use crate::payload::Loader;
+use crate::reconcile::{Parts, SystemClock};
+use crate::settings::Settings;
+
+use super::context::Context;
+use super::stop::Stop;
+
+/// The parts of a pass, owned.
+pub(super) struct OwnParts {
+    host: RpmOstree,
+    loader: Loader,
+    /// The agent's own state.
+    pub state: State,
+    clock: SystemClock,
+    nonce: fn() -> String,
+}
+
+impl OwnParts {
+    /// Opens store and host.
+    ///
+    /// # Errors
+    /// When either cannot be used.
+    pub(super) async fn open(context: &Context) -> Result<Self, Stop> {
+        Ok(Self {
+            loader: context.loader()?,
+            host: context.host().await?,
+            state: State::new(&context.settings().state.directory),
+            clock: SystemClock::new(),
+            nonce: || uuid::Uuid::new_v4().to_string(),
+        })
+    }
+
+    /// As a pass takes them.
+    pub(super) fn lent<'a>(
+        &'a self,
+        settings: &'a Settings,
+        watcher: &'a (dyn Fn(Step) + Send + Sync),
+    ) -> Parts<'a, RpmOstree, Loader> {
+        Parts {
+            host: &self.host,
+            source: &self.loader,
+            state: &self.state,
+            default_payload: settings.payload.image.as_deref(),
+            wait_limit: settings.reconcile.wait_limit,
+            transaction_limit: settings.reconcile.transaction_limit,
+            clock: &self.clock,
+            nonce: &self.nonce,
+            watcher,
+        }
+    }
+}
+
+/// What the MachineConfigs want, read once.
+pub(super) fn wish(settings: &Settings) -> Latest {
+    crate::desired::read_once(&settings.machine_config.directory).map_err(Arc::new)
+}

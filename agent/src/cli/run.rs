@@ -1,0 +1,199 @@
+//! `run`: the loop, with everybody who is told about it: metrics, status, service manager, journal.
+
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::parts::OwnParts;
+use super::progress::{plain, waiting};
+use super::stop::Stop;
+use crate::apply::{PassReport, Step};
+use crate::desired::FileSource;
+use crate::error::chain;
+use crate::host;
+use crate::reconcile::{self, GRACE, Pace, Schedule};
+use crate::report::{Notifier, Status};
+use crate::settings::Settings;
+use crate::telemetry::{Metrics, PassResult, server};
+
+/// How long files must have been quiet before they are read; the pace of passes has a dwell of its own.
+const QUIET: Duration = Duration::from_millis(100);
+/// What is left of a stop after the pass: reporting and closing.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// Runs until it is told to stop by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start: no store, no bus, another agent at work.
+pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> Result<(), Stop> {
+    let settings = context.settings();
+    let stop = CancellationToken::new();
+    let signals = stop_on_signals(&stop)?;
+    let metrics = Arc::new(Metrics::new());
+    let serving = serve(settings, inherited, Arc::clone(&metrics), &stop);
+    let notifier = Notifier::from_environment();
+    notifier.status("starting");
+    let parts = OwnParts::open(context).await?;
+    let lock = parts.state.lock()?;
+    let source = FileSource::start(settings.machine_config.directory.clone(), QUIET).await;
+
+    let watcher = |step| announce(&notifier, step);
+    let passed = |report, pause| tell(settings, &metrics, &notifier, report, pause);
+    let schedule = Schedule {
+        pace: Pace::from(&settings.reconcile),
+        seed: u64::from_le_bytes(seed()),
+        stop: stop.clone(),
+        grace: GRACE,
+        passed: &passed,
+    };
+    notifier.ready();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), directory = %settings.machine_config.directory.display(), "watching MachineConfigs");
+    let lent = parts.lent(settings, &watcher);
+    watched(&notifier, &stop, reconcile::run(&lent, &lock, &source, &schedule)).await;
+
+    stop.cancel();
+    for task in [Some(signals), serving].into_iter().flatten() {
+        // They end with the token; a task that does not is ended with the process.
+        let _ = tokio::time::timeout(LEAVING, task).await;
+    }
+    tracing::info!("stopped");
+    notifier.stopped();
+    Ok(())
+}
+
+/// Drives the loop and, from the same task, the watchdog: a loop that blocks takes the watchdog with it.
+async fn watched(notifier: &Notifier, stop: &CancellationToken, work: impl Future<Output = ()>) {
+    let mut ticks = interval(notifier.alive_every().unwrap_or(Duration::from_secs(3600)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(work);
+    let mut told = false;
+    loop {
+        tokio::select! {
+            // Cancel-safe: the work is pinned outside and goes on in the next round.
+            () = &mut work => return,
+            // Cancel-safe: a tick that is lost comes again.
+            _ = ticks.tick() => notifier.alive(),
+            // Cancel-safe: the token remembers that it was cancelled.
+            () = stop.cancelled(), if !told => {
+                told = true;
+                notifier.stopping(GRACE + LEAVING);
+            }
+        }
+    }
+}
+
+fn stop_on_signals(stop: &CancellationToken) -> Result<JoinHandle<()>, Stop> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Stop::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Stop::internal)?;
+    let stop = stop.clone();
+    Ok(tokio::spawn(async move {
+        // Cancel-safe, all three: the first one ends the wait, and the others are not needed any more.
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = stop.cancelled() => return,
+        };
+        tracing::info!(signal, "stopping");
+        stop.cancel();
+    }))
+}
+
+/// Serves metrics beside the loop. An agent that nobody can scrape still does its work.
+fn serve(
+    settings: &Settings,
+    inherited: Option<UnixListener>,
+    metrics: Arc<Metrics>,
+    stop: &CancellationToken,
+) -> Option<JoinHandle<()>> {
+    let listener = match inherited.map_or_else(|| server::listen(&settings.metrics.socket), Ok) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "metrics are not served");
+            return None;
+        }
+    };
+    let stop = stop.clone();
+    Some(tokio::spawn(async move {
+        if let Err(error) = server::serve(listener, metrics, stop).await {
+            tracing::error!(%error, "metrics are not served any more");
+        }
+    }))
+}
+
+/// Another start for each process, so that a thousand nodes do not retry in step.
+fn seed() -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = *uuid::Uuid::new_v4().as_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Says on the status line what a pass waits for.
+fn announce(notifier: &Notifier, step: Step) {
+    match step {
+        Step::Observing => tracing::debug!("asking the host"),
+        Step::Recovering { nonce } => {
+            tracing::info!(nonce, "an earlier run was interrupted; looking what became of it")
+        }
+        Step::Waiting { title } => {
+            tracing::info!(title, "waiting for another transaction");
+            notifier.status(&waiting(title.as_deref()));
+        }
+        Step::Fetching(at) => {
+            notifier.status(&format!("fetching layer {}/{} of the payload", at.layer, at.layers))
+        }
+        Step::Planned(plan) => tracing::info!(
+            decision = ?plan.decision,
+            install = plan.install.len(),
+            uninstall = plan.uninstall.len(),
+            bytes = plan.bytes,
+            "planned"
+        ),
+        Step::Opening { nevra } => tracing::debug!(%nevra, "checking a package"),
+        Step::Transaction(host::Progress::Task(task)) => {
+            let task = plain(&task);
+            tracing::info!(task, "rpm-ostree");
+            notifier.status(&format!("rpm-ostree: {task}"));
+        }
+        Step::Transaction(host::Progress::Message(message)) => {
+            tracing::debug!(message = plain(&message), "rpm-ostree")
+        }
+        Step::Transaction(host::Progress::Percent(text, percent)) => {
+            tracing::trace!(text = plain(&text), percent, "rpm-ostree");
+        }
+        Step::Confirming => notifier.status("comparing the new deployment with the plan"),
+    }
+}
+
+/// Tells everybody how a pass ended.
+fn tell(settings: &Settings, metrics: &Metrics, notifier: &Notifier, report: PassReport, pause: Duration) {
+    metrics.record(&report);
+    let status = Status::of(&report);
+    if let Err(error) = status.write(&settings.state.directory) {
+        tracing::warn!(error = %chain(&error), "the status was not kept");
+    }
+    let result = PassResult::of(&report.outcome).as_str();
+    let millis = u64::try_from(report.timings.total.as_millis()).unwrap_or(u64::MAX);
+    match report.problem() {
+        None => {
+            tracing::info!(
+                result,
+                calls = report.calls,
+                reboot_pending = report.reboot_pending,
+                millis,
+                "pass"
+            );
+            notifier.status(&status.headline());
+        }
+        Some(problem) => {
+            let (reason, cure) = (problem.reason.code(), problem.cure.as_deref());
+            let again = pause.as_secs();
+            tracing::warn!(result, reason, cure, again, millis, "{}", problem.message);
+            notifier.status(&format!("{}; again in {again} s", status.headline()));
+        }
+    }
+}
