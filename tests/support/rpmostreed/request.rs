@@ -84,7 +84,8 @@ pub struct Update {
     pub fileoverride: bool,
     /// The flags.
     pub options: Options,
-    descriptors: usize,
+    /// How many descriptors came with the message.
+    pub descriptors: usize,
 }
 
 impl Update {

@@ -97,3 +97,6 @@ pub fn run(job: Job, context: &Context) -> Result<(), Failure> {
     let _ = context.clear_work();
     result
 }
+
+#[cfg(test)]
+mod tests;
