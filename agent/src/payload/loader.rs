@@ -22,7 +22,9 @@ use super::{Payload, Pinned, record};
 use crate::rpm::{Package, Verified};
 
 /// How long nothing may arrive before a load is given up, to be tried again later.
-pub(super) const NO_PROGRESS: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a transport may take for its last word when all bytes are there.
+const FAREWELL: Duration = Duration::from_secs(30);
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -66,6 +68,7 @@ pub struct FetchProgress {
 pub struct Loader {
     store: Arc<Store>,
     transport: Transport,
+    silence_limit: Duration,
 }
 
 /// What is asked of one load beside the reference.
@@ -90,7 +93,12 @@ struct Work {
 impl Loader {
     /// A loader that keeps what it fetches in `store`.
     pub fn new(store: Store, transport: Transport) -> Self {
-        Self { store: Arc::new(store), transport }
+        Self { store: Arc::new(store), transport, silence_limit: SILENCE }
+    }
+
+    /// The same, with another limit on how long nothing may arrive.
+    pub fn with_silence_limit(self, silence_limit: Duration) -> Self {
+        Self { silence_limit, ..self }
     }
 
     /// Loads the payload that `reference` names for the architecture `arch` (in rpm's words).
@@ -141,7 +149,7 @@ impl Loader {
         {
             return Ok(payload);
         }
-        let mut registry = Registry::connect(&self.transport, repository).await?;
+        let mut registry = Registry::connect(&self.transport, self.silence_limit, repository).await?;
         let digest = registry.resolve(identifier, stats).await?;
         let pinned = pinned(repository, digest);
         // A digest was looked for already; a tag may name one that is there.
@@ -316,7 +324,7 @@ async fn read_one(
     tell(received);
     if driven.is_none() && matches!(read, Ok(_) | Err(PayloadError::Size { .. })) {
         // The blob is at its end: what is left is one answer of the transport.
-        driven = tokio::time::timeout(NO_PROGRESS, driver).await.ok();
+        driven = tokio::time::timeout(FAREWELL, driver).await.ok();
     }
     match (read, driven) {
         // A blob that ends early because the connection did is no lie of the registry.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::PayloadError;
 use super::image::{DOCUMENT_BYTES, check_document_size};
-use super::loader::{NO_PROGRESS, Transport};
+use super::loader::Transport;
 
 /// The mark by which a child of ours is known.
 const MARK: &str = "EXTENSIONS_AGENT_PROXY";
@@ -31,6 +31,8 @@ pub(super) struct Proxy {
     inner: ImageProxy,
     child: Child,
     transport: Transport,
+    /// How long nothing may arrive.
+    pub(super) silence_limit: Duration,
 }
 
 /// Kills the child unless it has ended well.
@@ -41,24 +43,26 @@ struct Child {
 
 impl Proxy {
     /// Starts the proxy.
-    pub(super) async fn start(transport: &Transport) -> Result<Self, PayloadError> {
+    pub(super) async fn start(transport: &Transport, silence_limit: Duration) -> Result<Self, PayloadError> {
         let child = Child { mark: uuid::Uuid::new_v4().to_string(), ended: false };
         // The library's own way to tie the child's life to ours is lost with a command of our own; this is the same.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "--", "skopeo"]).env(MARK, &child.mark);
         if let Some(registries) = &transport.registries {
-            command.env("CONTAINERS_REGISTRIES_CONF", registries);
+            command.arg("--registries-conf").arg(registries);
         }
         let mut config = ImageProxyConfig::default();
         config.authfile = transport.authfile.clone();
         config.skopeo_cmd = Some(command);
-        let inner = limited("starting", "the image proxy", ImageProxy::new_with_config(config)).await?;
-        Ok(Self { inner, child, transport: transport.clone() })
+        let inner =
+            limited(silence_limit, ("starting", "the image proxy"), ImageProxy::new_with_config(config))
+                .await?;
+        Ok(Self { inner, child, transport: transport.clone(), silence_limit })
     }
 
     /// Opens an image; `pullspec` is without a scheme.
     pub(super) async fn open(&self, pullspec: &str) -> Result<OpenedImage, PayloadError> {
-        limited("opening", pullspec, self.inner.open_image(&format!("docker://{pullspec}"))).await
+        self.limited(("opening", pullspec), self.inner.open_image(&format!("docker://{pullspec}"))).await
     }
 
     /// The digest of the image's manifest as the proxy sees it, and the manifest, which it may have translated.
@@ -68,7 +72,8 @@ impl Proxy {
         pullspec: &str,
     ) -> Result<(Sha256Digest, Vec<u8>), PayloadError> {
         let operation = "reading the manifest of";
-        let (digest, bytes) = limited(operation, pullspec, self.inner.fetch_manifest_raw_oci(image)).await?;
+        let (digest, bytes) =
+            self.limited((operation, pullspec), self.inner.fetch_manifest_raw_oci(image)).await?;
         check_document_size(bytes.len() as u64, "the manifest")?;
         let digest = digest.parse().map_err(|source| PayloadError::Unavailable {
             operation,
@@ -85,7 +90,7 @@ impl Proxy {
         digest: Sha256Digest,
     ) -> Result<Vec<u8>, PayloadError> {
         let pullspec = format!("{repository}@{digest}");
-        let bytes = limited("reading the manifest of", &pullspec, self.inspect_raw(&pullspec)).await?;
+        let bytes = self.limited(("reading the manifest of", &pullspec), self.inspect_raw(&pullspec)).await?;
         check_document_size(bytes.len() as u64, "the manifest")?;
         let found = Sha256Digest::of(&bytes);
         if found == digest {
@@ -97,12 +102,13 @@ impl Proxy {
 
     async fn inspect_raw(&self, pullspec: &str) -> Result<Vec<u8>, Error> {
         let mut command = tokio::process::Command::new("skopeo");
-        command.args(["inspect", "--raw"]).kill_on_drop(true);
+        command.kill_on_drop(true);
+        if let Some(registries) = &self.transport.registries {
+            command.arg("--registries-conf").arg(registries);
+        }
+        command.args(["inspect", "--raw"]);
         if let Some(authfile) = &self.transport.authfile {
             command.arg("--authfile").arg(authfile);
-        }
-        if let Some(registries) = &self.transport.registries {
-            command.env("CONTAINERS_REGISTRIES_CONF", registries);
         }
         command.arg(format!("docker://{pullspec}"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -133,7 +139,7 @@ impl Proxy {
             let (bytes, driven) = tokio::join!(up_to(Some(reader), size.saturating_add(1)), driver);
             bytes.map_err(Error::from).map(|bytes| (bytes, driven))
         };
-        let (bytes, driven) = limited("reading", &object, read).await?;
+        let (bytes, driven) = self.limited(("reading", &object), read).await?;
         let found = Sha256Digest::of(&bytes);
         if found != digest {
             return Err(PayloadError::Digest {
@@ -159,7 +165,15 @@ impl Proxy {
             object: object.clone(),
             source: Box::new(source),
         })?;
-        limited("reading", &object, self.inner.get_blob_stream(image, &id, size)).await
+        self.limited(("reading", &object), self.inner.get_blob_stream(image, &id, size)).await
+    }
+
+    async fn limited<T>(
+        &self,
+        what: (&'static str, &str),
+        step: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, PayloadError> {
+        limited(self.silence_limit, what, step).await
     }
 
     /// Ends the child; one that does not go is killed.
@@ -206,15 +220,16 @@ async fn up_to(from: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Res
     Ok(bytes)
 }
 
+/// One step of the proxy, in the time it may take.
 async fn limited<T>(
-    operation: &'static str,
-    object: &str,
+    limit: Duration,
+    (operation, object): (&'static str, &str),
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, PayloadError> {
-    match tokio::time::timeout(NO_PROGRESS, step).await {
+    match tokio::time::timeout(limit, step).await {
         Ok(done) => done.map_err(|source| proxy_error(operation, object, source)),
         Err(_) => {
-            Err(PayloadError::Silent { operation, object: object.to_owned(), seconds: NO_PROGRESS.as_secs() })
+            Err(PayloadError::Silent { operation, object: object.to_owned(), seconds: limit.as_secs() })
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use super::error::PayloadError;
 use super::image::{Descriptor, Image, Manifest, choose};
 use super::layer::Layer;
-use super::loader::{FetchStats, NO_PROGRESS, Transport};
+use super::loader::{FetchStats, Transport};
 use super::proxy::{Proxy, proxy_error};
 use super::reference::Identifier;
 
@@ -31,8 +31,12 @@ pub(super) type Driver<'a> = Pin<Box<dyn Future<Output = Result<(), PayloadError
 
 impl Registry {
     /// Starts the transport.
-    pub(super) async fn connect(transport: &Transport, repository: &str) -> Result<Self, PayloadError> {
-        let proxy = Proxy::start(transport).await?;
+    pub(super) async fn connect(
+        transport: &Transport,
+        silence_limit: Duration,
+        repository: &str,
+    ) -> Result<Self, PayloadError> {
+        let proxy = Proxy::start(transport, silence_limit).await?;
         Ok(Self { proxy, repository: repository.to_owned(), opened: None })
     }
 
@@ -105,7 +109,7 @@ impl Registry {
         let (inner, driver) = stream.into_parts();
         let object = layer.digest.to_string();
         let driver = async move { driver.await.map_err(|source| proxy_error("reading", &object, source)) };
-        let reader = Bridge { inner, handle: Handle::current(), limit: NO_PROGRESS };
+        let reader = Bridge { inner, handle: Handle::current(), limit: self.proxy.silence_limit };
         Ok((Box::new(reader), Box::pin(driver)))
     }
 
@@ -133,9 +137,15 @@ struct Bridge {
     limit: Duration,
 }
 
+impl Bridge {
+    fn silence(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, format!("nothing arrived for {} s", self.limit.as_secs()))
+    }
+}
+
 impl Read for Bridge {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = async { tokio::time::timeout(self.limit, self.inner.read(buffer)).await };
-        self.handle.block_on(read).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        self.handle.block_on(read).unwrap_or_else(|_| Err(self.silence()))
     }
 }

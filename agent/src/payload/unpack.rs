@@ -139,14 +139,8 @@ impl Read for Blob {
     }
 }
 
-/// An error of the source; readers of ours say `TimedOut` when nothing came for too long.
 fn unavailable(object: &str, source: io::Error) -> PayloadError {
-    let operation = "reading";
-    if source.kind() == io::ErrorKind::TimedOut {
-        let seconds = super::loader::NO_PROGRESS.as_secs();
-        return PayloadError::Silent { operation, object: object.to_owned(), seconds };
-    }
-    PayloadError::Unavailable { operation, object: object.to_owned(), source: Box::new(source) }
+    PayloadError::Unavailable { operation: "reading", object: object.to_owned(), source: Box::new(source) }
 }
 
 enum Decoder {

@@ -86,7 +86,7 @@ fn an_archive_without_its_proper_end_is_refused() {
         ("no end", unended, "has no end"),
         ("a second archive behind the first", &trailing, "behind the end"),
         ("wrong checksum of an entry", &broken, "cannot be read"),
-        ("cut inside a file", &cut, "has no end"),
+        ("cut inside a file", &cut, "cannot be read"),
     ] {
         let image = image_of(vec![Blob::of(archive, Pack::Gzip)]);
         assert_refused(what, &image, Reason::InvalidImage, word);
