@@ -1,8 +1,11 @@
 //! The life of one transaction: its address, its start, its end, and who holds on to it.
 
+use proof::rpmostreed::faults::Switch;
+
 use crate::client::{OS_INTERFACE, SYSROOT, SYSROOT_INTERFACE};
 use crate::deployment::layers;
 use crate::host::Host;
+use crate::knob::Knob;
 use crate::packages::{plain, slow};
 use crate::peer::Event;
 use crate::request::Request;
@@ -161,6 +164,7 @@ pub(crate) async fn lingers_until_peers_leave(host: &Host) -> Verdict {
 }
 
 pub(crate) async fn lingering_is_bounded(host: &Host) -> Verdict {
+    let _knob = Knob::turn(host, Switch::LingerSeconds, "2");
     let caller = host.caller().await?;
     let address = host.begin(&caller, &anything()).await?;
     let mut peer = host.peer(&address).await?;

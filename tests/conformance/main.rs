@@ -32,6 +32,7 @@ mod host;
 mod idle;
 mod introspection;
 mod joining;
+mod knob;
 mod lifecycle;
 mod local_rpms;
 mod options;
