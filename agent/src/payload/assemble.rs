@@ -55,7 +55,9 @@ fn add(held: &mut BTreeMap<Nevra, Held>, package: Held) -> Result<(), PayloadErr
     let nevra = package.package.get().facts.nevra.clone();
     let second = package.package.get().file;
     match held.get(&nevra).map(|first| first.package.get().file) {
-        Some(first) if first != second => Err(PayloadError::TwoFiles { nevra, first, second }),
+        Some(first) if first != second => {
+            Err(PayloadError::TwoFiles { nevra: Box::new(nevra), first, second })
+        }
         Some(_) => Ok(()),
         None => {
             held.insert(nevra, package);

@@ -94,7 +94,7 @@ pub enum PayloadError {
     #[error("`{nevra}` is carried by two different files, `{first}` and `{second}`")]
     TwoFiles {
         /// The name they share.
-        nevra: Nevra,
+        nevra: Box<Nevra>,
         /// One file.
         first: Sha256Digest,
         /// The other.
@@ -150,7 +150,7 @@ pub enum PayloadError {
     #[error("the stored file of `{nevra}` is {problem}; it will be fetched again")]
     Stored {
         /// Whose file.
-        nevra: Nevra,
+        nevra: Box<Nevra>,
         /// What is wrong with it.
         problem: &'static str,
     },

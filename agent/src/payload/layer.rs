@@ -201,11 +201,14 @@ impl Walk<'_> {
         if self.harvest.hides(layout, &name) {
             return Ok(());
         }
-        let found = match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous => self.take(entry, &name)?,
-            EntryType::Link => self.link(entry, layout, &name)?,
+        let kind = entry.header().entry_type();
+        let found = if kind.is_file() || kind.is_contiguous() {
+            self.take(entry, &name)?
+        } else if kind.is_hard_link() {
+            self.link(entry, layout, &name)?
+        } else {
             // Links, devices and directories are never made; their names hide what lies below, as a file would.
-            _ => None,
+            None
         };
         if let Some(found) = found {
             self.shelf(layout).files.insert(name, found);

@@ -84,6 +84,13 @@ enum Source<'a> {
     Layout(&'a OciLayout),
 }
 
+/// An image that is pinned and ready to be read.
+struct Opened<'a> {
+    source: Source<'a>,
+    image: Image,
+    pinned: Pinned,
+}
+
 /// What one load works on; it wanders between the runtime and the blocking workers.
 struct Work {
     harvest: Harvest,
@@ -118,12 +125,12 @@ impl Loader {
         let mut stats = FetchStats::default();
         let payload = match reference {
             Reference::Registry { repository, identifier } => {
-                self.from_registry(repository, identifier, ask, &mut stats).await
+                self.registry(repository, identifier, ask, &mut stats).await
             }
             Reference::OciLayout { directory, name } => {
-                self.from_layout(directory, name.as_deref(), ask, &mut stats).await
+                self.layout(directory, name.as_deref(), ask, &mut stats).await
             }
-            Reference::Directory { directory } => self.from_directory(directory, arch, &mut stats).await,
+            Reference::Directory { directory } => self.directory(directory, arch, &mut stats).await,
         }?;
         Ok((payload, stats))
     }
@@ -136,7 +143,7 @@ impl Loader {
         self.store.open_package(package)
     }
 
-    async fn from_registry(
+    async fn registry(
         &self,
         repository: &str,
         identifier: &Identifier,
@@ -160,12 +167,13 @@ impl Loader {
             return Ok(payload);
         }
         let image = registry.open(digest, arch, stats).await?;
-        let payload = self.read(Source::Registry(&registry), image, pinned, ask, stats).await?;
+        let opened = Opened { source: Source::Registry(&registry), image, pinned };
+        let payload = self.read(opened, ask, stats).await?;
         registry.close().await;
         self.keep(payload, arch).await
     }
 
-    async fn from_layout(
+    async fn layout(
         &self,
         directory: &Path,
         name: Option<&str>,
@@ -180,11 +188,12 @@ impl Loader {
             return Ok(payload);
         }
         let image = layout.image(arch)?;
-        let payload = self.read(Source::Layout(&layout), image, pinned, ask, stats).await?;
+        let opened = Opened { source: Source::Layout(&layout), image, pinned };
+        let payload = self.read(opened, ask, stats).await?;
         self.keep(payload, arch).await
     }
 
-    async fn from_directory(
+    async fn directory(
         &self,
         directory: &Path,
         arch: &str,
@@ -237,12 +246,11 @@ impl Loader {
     /// Reads layers, newest first, until lower ones can change nothing.
     async fn read(
         &self,
-        source: Source<'_>,
-        image: Image,
-        pinned: Pinned,
+        opened: Opened<'_>,
         ask: Ask<'_>,
         stats: &mut FetchStats,
     ) -> Result<Payload, PayloadError> {
+        let Opened { source, image, pinned } = opened;
         let mut work = Work { harvest: Harvest::new(), intake: Intake::new(self.store.clone()) };
         let layers = image.layers.len();
         for (index, layer) in image.layers.into_iter().enumerate() {

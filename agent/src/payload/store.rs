@@ -81,7 +81,7 @@ impl Store {
         let dropped = |problem| {
             // Gone is as good as removed, and what cannot be removed is found wanting again next time.
             let _ = fs::remove_file(&path);
-            PayloadError::Stored { nevra: package.facts.nevra.clone(), problem }
+            PayloadError::Stored { nevra: Box::new(package.facts.nevra.clone()), problem }
         };
         let mut file = match open_options(OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).read(true).open(&path) {
             Ok(file) => file,
@@ -245,13 +245,13 @@ fn write_error(store: &Store, bytes: usize, source: io::Error) -> PayloadError {
 
 /// Bytes that could not be had are the archive's fault, not the package's.
 fn package_error(name: &str, source: RpmError) -> PayloadError {
-    match source {
-        RpmError::Read(error) => PayloadError::Image {
+    if let RpmError::Read(error) = &source {
+        return PayloadError::Image {
             object: format!("package `{}`", excerpt(name)),
             problem: format!("it cannot be read from the archive: {error}"),
-        },
-        source => PayloadError::Package { name: excerpt(name), source },
+        };
     }
+    PayloadError::Package { name: excerpt(name), source }
 }
 
 /// SHA-256 of the rest of a file.

@@ -144,7 +144,7 @@ fn unavailable(object: &str, source: io::Error) -> PayloadError {
 }
 
 enum Decoder {
-    Plain(BufReader<Blob>),
+    Plain(Box<BufReader<Blob>>),
     Gzip(Box<MultiGzDecoder<BufReader<Blob>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Blob>>>),
 }
@@ -184,7 +184,7 @@ impl Inflated {
             return Err(refused(format!("its media type says {compression:?}, its bytes {found:?}")));
         }
         let decoder = match compression {
-            Compression::Plain => Decoder::Plain(source),
+            Compression::Plain => Decoder::Plain(Box::new(source)),
             Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
             Compression::Zstd => {
                 let opened = zstd::stream::read::Decoder::with_buffer(source).and_then(|mut decoder| {

@@ -201,7 +201,7 @@ fn check_entry(entry: &Entry, data: &[u8]) -> Result<u32, String> {
         6 | 8 | 9 => return check_strings(entry, rest),
         other => return Err(format!("tag {tag} has the unknown type {other}")),
     };
-    if entry.offset % width != 0 {
+    if !entry.offset.is_multiple_of(width) {
         return Err(format!("tag {tag} is not aligned"));
     }
     if u64::from(entry.count) * u64::from(width) > rest.len() as u64 {

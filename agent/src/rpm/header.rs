@@ -189,7 +189,7 @@ fn malformed(problem: String) -> RpmError {
 }
 
 fn unreadable(nevra: &Nevra, source: ManifestError) -> RpmError {
-    RpmError::Dependency { nevra: nevra.clone(), source }
+    RpmError::Dependency { nevra: Box::new(nevra.clone()), source }
 }
 
 /// Untrusted text, escaped and cut, fit for an error.

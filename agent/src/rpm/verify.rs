@@ -49,7 +49,7 @@ pub enum RpmError {
     #[error("reading the dependencies of `{nevra}`")]
     Dependency {
         /// Whose.
-        nevra: Nevra,
+        nevra: Box<Nevra>,
         /// Why.
         #[source]
         source: ManifestError,
