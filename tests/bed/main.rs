@@ -8,6 +8,7 @@
 )]
 
 mod bus;
+mod daemon;
 mod host;
 mod images;
 mod rpms;

@@ -26,13 +26,17 @@ fn rpm_reads_what_was_described() {
 
 #[test]
 fn the_same_description_gives_the_same_bytes_and_another_gives_others() {
-    let plain = admin_tool();
+    // Unlike any other, because what is kept of it is taken away.
+    let plain = admin_tool().file("/usr/share/admin-tool/run", uuid::Uuid::new_v4().to_string());
     let first = fs::read(plain.build()).unwrap();
     fs::remove_dir_all(plain.build().parent().unwrap()).unwrap();
     assert!(first == fs::read(plain.build()).unwrap(), "two builds differ");
     let other = plain.clone().file("/usr/share/admin-tool/note", "x");
     assert_eq!(other.nevra(), plain.nevra());
     assert!(first != fs::read(other.build()).unwrap(), "other content, same bytes");
+    for rpm in [plain, other] {
+        fs::remove_dir_all(rpm.build().parent().unwrap()).unwrap();
+    }
 }
 
 #[test]

@@ -193,5 +193,4 @@ fn malformed(key: &str, problem: String) -> HostError {
 }
 
 #[cfg(test)]
-#[path = "observed/tests.rs"]
 mod tests;

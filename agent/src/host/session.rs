@@ -4,6 +4,7 @@
 //! name of the owner that was checked, so that a process which takes the name later gets none of them, and a restart of
 //! the daemon is noticed at the next call.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -30,6 +31,8 @@ pub(super) struct Expectations {
     pub(super) owner: u32,
     /// For an answer to a plain call.
     pub(super) answer: Duration,
+    /// For the title of somebody's transaction, which is good to know and not needed.
+    pub(super) glance: Duration,
     /// For the daemon to start. Its unit may take minutes after an upgrade.
     pub(super) start: Duration,
     /// For a call that makes a transaction: polkit and the sysroot lock are asked before the answer.
@@ -47,6 +50,7 @@ impl Default for Expectations {
         Self {
             owner: 0,
             answer: Duration::from_secs(30),
+            glance: Duration::from_secs(5),
             start: Duration::from_secs(300),
             make: Duration::from_secs(300),
             attempts: 8,
@@ -97,14 +101,13 @@ pub(super) struct Session {
 /// # Errors
 /// [`HostError::Bus`].
 pub(super) async fn bus(address: Option<&str>, limit: Duration) -> Result<Connection, HostError> {
-    let shown_address = || shown(address.unwrap_or("system"));
+    let refused = |error: zbus::Error| HostError::Bus {
+        address: shown(address.unwrap_or("system")),
+        source: Box::new(error),
+    };
     let builder = address.map_or_else(Builder::system, Builder::address);
-    match timeout(limit, builder.build()).await {
-        Ok(built) => {
-            built.map_err(|error| HostError::Bus { address: shown_address(), source: Box::new(error) })
-        }
-        Err(_) => Err(HostError::TimedOut { operation: "connecting to the message bus", limit }),
-    }
+    let built = timeout(limit, builder.build()).await;
+    built.map_err(|late| refused(io::Error::new(io::ErrorKind::TimedOut, late).into()))?.map_err(refused)
 }
 
 impl Session {

@@ -12,6 +12,8 @@
 //! transaction; after `Start`, the transaction belongs to nobody and runs to its end. Either way the next pass finds the
 //! truth in the deployments. Dropping the future of [`layer`] does the same as dying.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 use zbus::connection::Builder;
@@ -64,7 +66,7 @@ async fn on(
     }
     let session = open(connection, expected).await?;
     let address = make(&session, expected, request).await?;
-    let peer = connect(&address, expected).await?;
+    let peer = connect(&address, expected.owner, expected.answer).await?;
     let outcome = follow(&peer, expected, progress).await;
     // **Trap:** the transaction stays "in progress", and every other call gets "busy", until all its peers have gone or
     // 30 seconds have passed. So this comes before anything else.
@@ -143,7 +145,7 @@ async fn make(
 }
 
 /// Connects to the private socket of a transaction: SASL EXTERNAL, no `Hello`, nobody but the daemon at the other end.
-async fn connect(address: &str, expected: &Expectations) -> Result<Connection, HostError> {
+async fn connect(address: &str, owner: u32, limit: Duration) -> Result<Connection, HostError> {
     const OPERATION: &str = "connecting to the transaction";
     let away = |problem: &str| HostError::Daemon { operation: OPERATION, problem: shown(problem) };
     // Always a local socket; anything else would lead off the host.
@@ -159,11 +161,11 @@ async fn connect(address: &str, expected: &Expectations) -> Result<Connection, H
         let uid = proxy::peer_uid(&peer).await?;
         zbus::Result::Ok((peer, uid))
     };
-    match timeout(expected.answer, building).await {
-        Ok(Ok((peer, uid))) if uid.is_none_or(|uid| uid == expected.owner) => Ok(peer),
+    match timeout(limit, building).await {
+        Ok(Ok((peer, uid))) if uid.is_none_or(|uid| uid == owner) => Ok(peer),
         Ok(Ok((_, uid))) => Err(HostError::ForeignOwner { uid: uid.unwrap_or_default() }),
         Ok(Err(error)) => Err(away(&error.to_string())),
-        Err(_) => Err(HostError::TimedOut { operation: OPERATION, limit: expected.answer }),
+        Err(_) => Err(HostError::TimedOut { operation: OPERATION, limit }),
     }
 }
 
@@ -238,14 +240,14 @@ impl Heard {
 /// The title of the transaction at `address`, read as a passer-by: it is not started, and left at once, because each peer
 /// that stays keeps it "in progress".
 pub(super) async fn title(address: &str, expected: &Expectations) -> Option<String> {
-    let peer = match connect(address, expected).await {
+    let peer = match connect(address, expected.owner, expected.glance).await {
         Ok(peer) => peer,
         Err(error) => {
             tracing::debug!(%error, "the running transaction cannot be looked at");
             return None;
         }
     };
-    let title = timeout(expected.answer, proxy::title(&peer)).await;
+    let title = timeout(expected.glance, proxy::title(&peer)).await;
     close(peer).await;
     title.ok()?.ok().map(|title| shown(&title))
 }

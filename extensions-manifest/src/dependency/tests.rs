@@ -1,3 +1,5 @@
+//! Dependencies against rpm's own answers, and text there and back.
+
 use proptest::prelude::*;
 
 use super::{Capability, Relation, Requirement, Rich};

@@ -1,3 +1,5 @@
+//! Maps of every layout, and every way in which one is refused.
+
 use super::{ExtensionMap, Kind, MapOrigin, PackageSpec};
 use crate::limits;
 use crate::nevra::Nevra;

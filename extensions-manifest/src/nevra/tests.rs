@@ -1,3 +1,5 @@
+//! Order and text of versions and NEVRAs, against rpm's own answers.
+
 use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 use proptest::prelude::*;

@@ -20,6 +20,7 @@ pub mod daemon;
 pub mod dictionary;
 pub mod engine;
 pub mod errors;
+pub mod experimental;
 pub mod faults;
 pub mod log;
 pub mod os;

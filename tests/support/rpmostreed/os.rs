@@ -16,7 +16,9 @@ use super::engine::{CleanupWhat, Job};
 use super::errors::BusError;
 use super::request::{Options, Update};
 
-type Options0 = HashMap<String, OwnedVariant>;
+type Given = HashMap<String, OwnedVariant>;
+/// Package, kind of change, and details of each difference.
+type Diff = Vec<(String, u32, Dictionary)>;
 
 /// The object of one stateroot.
 pub struct Os {
@@ -52,7 +54,7 @@ fn unsupported<T>(what: &str) -> Result<T, BusError> {
 #[interface(name = "org.projectatomic.rpmostree1.OS")]
 impl Os {
     #[zbus(out_args("transaction_address"))]
-    async fn update_deployment(&self, modifiers: Options0, options: Options0) -> Result<String, BusError> {
+    async fn update_deployment(&self, modifiers: Given, options: Given) -> Result<String, BusError> {
         let descriptors = Call::current().descriptors;
         self.update(Update::new(modifiers, options, descriptors)?).await
     }
@@ -60,7 +62,7 @@ impl Os {
     #[zbus(out_args("transaction_address"))]
     async fn pkg_change(
         &self,
-        options: Options0,
+        options: Given,
         packages_added: Vec<String>,
         packages_removed: Vec<String>,
     ) -> Result<String, BusError> {
@@ -72,24 +74,19 @@ impl Os {
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn deploy(&self, revision: &str, options: Options0) -> Result<String, BusError> {
+    async fn deploy(&self, revision: &str, options: Given) -> Result<String, BusError> {
         let mut update = Update::new(HashMap::new(), options, 0)?;
         update.revision = Some(revision.to_owned());
         self.update(update).await
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn upgrade(&self, options: Options0) -> Result<String, BusError> {
+    async fn upgrade(&self, options: Given) -> Result<String, BusError> {
         self.update(Update::new(HashMap::new(), options, 0)?).await
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn rebase(
-        &self,
-        options: Options0,
-        refspec: &str,
-        packages: Vec<String>,
-    ) -> Result<String, BusError> {
+    async fn rebase(&self, options: Given, refspec: &str, packages: Vec<String>) -> Result<String, BusError> {
         drop(packages);
         let revision = options.get("revision").and_then(|value| String::try_from(value.clone()).ok());
         let mut update = Update::new(HashMap::new(), options, 0)?;
@@ -99,13 +96,13 @@ impl Os {
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn rollback(&self, options: Options0) -> Result<String, BusError> {
+    async fn rollback(&self, options: Given) -> Result<String, BusError> {
         let reboot = Options::of(&options).reboot;
         self.begin("rollback", Job::Rollback { osname: self.name.clone(), reboot }).await
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn clear_rollback_target(&self, options: Options0) -> Result<String, BusError> {
+    async fn clear_rollback_target(&self, options: Given) -> Result<String, BusError> {
         drop(options);
         let what = CleanupWhat { rollback: true, ..CleanupWhat::default() };
         self.begin("clear-rollback", Job::Cleanup { osname: self.name.clone(), what }).await
@@ -127,7 +124,7 @@ impl Os {
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn finalize_deployment(&self, options: Options0) -> Result<String, BusError> {
+    async fn finalize_deployment(&self, options: Given) -> Result<String, BusError> {
         let text = |key: &str| options.get(key).and_then(|value| String::try_from(value.clone()).ok());
         let title = text("initiating-command-line").unwrap_or_else(|| "finalize-deployment".to_owned());
         let flag =
@@ -142,13 +139,13 @@ impl Os {
     }
 
     #[zbus(out_args("transaction_address"))]
-    async fn refresh_md(&self, options: Options0) -> Result<String, BusError> {
+    async fn refresh_md(&self, options: Given) -> Result<String, BusError> {
         let force = options.get("force").is_some_and(|value| bool::try_from(value.clone()).unwrap_or(false));
         self.begin(if force { "refresh-md (force)" } else { "refresh-md" }, Job::RefreshMd).await
     }
 
     #[zbus(out_args("enabled", "transaction_address"))]
-    async fn automatic_update_trigger(&self, options: Options0) -> Result<(bool, String), BusError> {
+    async fn automatic_update_trigger(&self, options: Given) -> Result<(bool, String), BusError> {
         drop(options);
         Ok((false, String::new()))
     }
@@ -160,7 +157,7 @@ impl Os {
         kernel_args_added: Vec<String>,
         kernel_args_replaced: Vec<String>,
         kernel_args_removed: Vec<String>,
-        options: Options0,
+        options: Given,
     ) -> Result<String, BusError> {
         let _ = (
             existing_kernel_arg_string,
@@ -177,10 +174,23 @@ impl Os {
         &self,
         regenerate: bool,
         args: Vec<String>,
-        options: Options0,
+        options: Given,
     ) -> Result<String, BusError> {
         let _ = (regenerate, args, options);
         unsupported("SetInitramfsState")
+    }
+
+    #[zbus(out_args("transaction_address"))]
+    async fn initramfs_etc(
+        &self,
+        track: Vec<String>,
+        untrack: Vec<String>,
+        untrack_all: bool,
+        force_sync: bool,
+        options: Given,
+    ) -> Result<String, BusError> {
+        let _ = (track, untrack, untrack_all, force_sync, options);
+        unsupported("InitramfsEtc")
     }
 
     #[zbus(out_args("transaction_address"))]
@@ -214,6 +224,63 @@ impl Os {
     async fn search(&self, names: Vec<String>) -> Vec<Dictionary> {
         drop(names);
         Vec::new()
+    }
+
+    #[zbus(out_args("result"))]
+    async fn get_deployments_rpm_diff(&self, deployid0: &str, deployid1: &str) -> Result<Diff, BusError> {
+        let _ = (deployid0, deployid1);
+        unsupported("GetDeploymentsRpmDiff")
+    }
+
+    #[zbus(out_args("result", "details"))]
+    async fn get_cached_update_rpm_diff(&self, deployid: &str) -> Result<(Diff, Dictionary), BusError> {
+        let _ = deployid;
+        unsupported("GetCachedUpdateRpmDiff")
+    }
+
+    #[zbus(out_args("result", "details"))]
+    async fn get_cached_deploy_rpm_diff(
+        &self,
+        revision: &str,
+        packages: Vec<String>,
+    ) -> Result<(Diff, Dictionary), BusError> {
+        let _ = (revision, packages);
+        unsupported("GetCachedDeployRpmDiff")
+    }
+
+    #[zbus(out_args("result", "details"))]
+    async fn get_cached_rebase_rpm_diff(
+        &self,
+        refspec: &str,
+        packages: Vec<String>,
+    ) -> Result<(Diff, Dictionary), BusError> {
+        let _ = (refspec, packages);
+        unsupported("GetCachedRebaseRpmDiff")
+    }
+
+    #[zbus(out_args("transaction_address"))]
+    async fn download_update_rpm_diff(&self) -> Result<String, BusError> {
+        unsupported("DownloadUpdateRpmDiff")
+    }
+
+    #[zbus(out_args("transaction_address"))]
+    async fn download_deploy_rpm_diff(
+        &self,
+        revision: &str,
+        packages: Vec<String>,
+    ) -> Result<String, BusError> {
+        let _ = (revision, packages);
+        unsupported("DownloadDeployRpmDiff")
+    }
+
+    #[zbus(out_args("transaction_address"))]
+    async fn download_rebase_rpm_diff(
+        &self,
+        refspec: &str,
+        packages: Vec<String>,
+    ) -> Result<String, BusError> {
+        let _ = (refspec, packages);
+        unsupported("DownloadRebaseRpmDiff")
     }
 
     #[zbus(out_args("bootconfig"))]

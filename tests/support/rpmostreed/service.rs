@@ -12,6 +12,7 @@ use zbus::fdo::{DBusProxy, ObjectManager};
 use super::call::Remembered;
 use super::daemon::Daemon;
 use super::engine::deployments;
+use super::experimental::Experimental;
 use super::faults::Switch;
 use super::os::Os;
 use super::sysroot::Sysroot;
@@ -53,6 +54,8 @@ pub async fn run(dir: &Path, address: &str) -> Result<(), Box<dyn std::error::Er
     for osname in view.osnames() {
         let os = Os::new(Arc::clone(&daemon), &osname);
         objects.at(os_path(&osname), Remembered::new(os, Arc::clone(&log))).await?;
+        let experimental = Experimental::new(Arc::clone(&daemon));
+        objects.at(os_path(&osname), Remembered::new(experimental, Arc::clone(&log))).await?;
     }
     let gone = tokio::spawn(watch_names(bus.clone(), Arc::clone(&daemon)));
     bus.request_name(BUS_NAME).await?;

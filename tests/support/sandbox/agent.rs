@@ -246,12 +246,6 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// The same, or nothing where it is not built.
-pub(super) fn built(name: &str) -> Option<PathBuf> {
-    let ours = std::env::current_exe().unwrap();
-    ours.ancestors().skip(1).map(|place| place.join(name)).find(|path| path.is_file())
-}
-
 fn newest(place: &Path) -> SystemTime {
     let Ok(entries) = fs::read_dir(place) else { return SystemTime::UNIX_EPOCH };
     let times = entries.map(|entry| {

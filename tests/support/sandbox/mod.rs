@@ -39,9 +39,15 @@ pub use monitor::Call;
 pub use underway::Underway;
 pub use wish::Wish;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::packages::Release;
 use crate::registry::Registry;
+use crate::rpmostreed::engine::finalize;
+use crate::rpmostreed::faults::Faults;
 use crate::scratch::{Scratch, processes};
+use crate::wait::until_true;
 use bus::Bus;
 use monitor::Monitor;
 
@@ -69,9 +75,7 @@ impl Sandbox {
         }
         let booted = sysroot::fresh(release, dir);
         fs::write(dir.join("run/booted"), booted).unwrap();
-        if let Some(stand_in) = agent::built("stand-in-rpm-ostreed") {
-            bus::offer(dir, &stand_in);
-        }
+        bus::offer(dir, &binary(STAND_IN));
         let sandbox = Sandbox { bus: Mutex::default(), seen: Arc::default(), scratch };
         sandbox.start_bus();
         sandbox
@@ -156,18 +160,20 @@ impl Sandbox {
         Agent::of(self.dir())
     }
 
+    /// What the stand-in is told to do wrong.
+    pub fn faults(&self) -> Faults {
+        Faults::of(self.dir())
+    }
+
+    /// Reboots: what is staged is finalized, and the id of what is booted then is given. Agents must be stopped first.
+    #[track_caller]
+    pub fn reboot(&self) -> String {
+        reboot(self.dir())
+    }
+
     /// Kills the daemon on the bus at once, as the kernel does for lack of memory. Whether there was one to kill.
     pub fn kill_daemon(&self) -> bool {
-        let pids = processes(self.dir(), "stand-in-rpm-ostreed");
-        for pid in &pids {
-            let pid = nix::unistd::Pid::from_raw(*pid);
-            // It may have ended by itself in between.
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-        }
-        crate::wait::until_true("the stand-in to be gone", || {
-            processes(self.dir(), "stand-in-rpm-ostreed").is_empty()
-        });
-        !pids.is_empty()
+        kill_daemon(self.dir())
     }
 
     /// Makes rpm-ostreed one that cannot be activated, as on a host without rpm-ostree.
@@ -192,3 +198,24 @@ impl Sandbox {
         *self.bus.lock().unwrap() = Some((bus, monitor));
     }
 }
+
+/// Reboots the sandbox at `dir`, whoever holds it.
+#[track_caller]
+pub fn reboot(dir: &Path) -> String {
+    kill_daemon(dir);
+    finalize(dir).unwrap_or_else(|failure| panic!("rebooting {}: {failure:?}", dir.display()))
+}
+
+fn kill_daemon(dir: &Path) -> bool {
+    let daemons = || processes(dir, STAND_IN);
+    let pids = daemons();
+    for pid in &pids {
+        // It may have ended by itself in between.
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+    until_true("the stand-in to be gone", || daemons().is_empty());
+    !pids.is_empty()
+}
+
+/// The program that stands in for rpm-ostreed.
+const STAND_IN: &str = "stand-in-rpm-ostreed";

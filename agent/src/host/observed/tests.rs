@@ -1,3 +1,5 @@
+//! Deployment dictionaries as the daemon shows them, and as it must never show them.
+
 use serde_json::json;
 
 use super::*;

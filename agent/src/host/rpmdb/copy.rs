@@ -21,7 +21,13 @@ const WHOLE: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
 const LARGEST: u64 = 2 << 30;
 
 /// Whether the directory holds a package database. What it is not asked about, it is not left to rpm to find out.
+///
+/// A directory that is a link is none: an absolute one would lead out of the deployment, to the database of the running
+/// host, and a relative one leads to another place that is looked at.
 pub(super) fn is_database(directory: &Path) -> bool {
+    if !fs::symlink_metadata(directory).is_ok_and(|metadata| metadata.is_dir()) {
+        return false;
+    }
     WHOLE.iter().any(|name| {
         fs::symlink_metadata(directory.join(name))
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0)

@@ -1,3 +1,5 @@
+//! Captured and malformed answers, and databases that the host's own rpm made.
+
 use std::fs;
 use std::process::Command;
 
@@ -81,6 +83,16 @@ async fn a_tree_without_a_database_is_refused_with_a_cure_and_gets_none() {
     assert_eq!(error.reason(), Reason::BaseUnreadable);
     assert!(error.cure().unwrap().contains("rpm --dbpath"), "{:?}", error.cure());
     assert_eq!(fs::read_dir(root.path().join("usr/share/rpm")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_link_out_of_the_deployment_is_not_followed() {
+    let host = tree("usr/share/rpm", "tool");
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("usr/share")).unwrap();
+    std::os::unix::fs::symlink(host.path().join("usr/share/rpm"), root.path().join("usr/share/rpm")).unwrap();
+    let error = base(root.path(), &BTreeSet::new()).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::BaseUnreadable);
 }
 
 #[tokio::test]

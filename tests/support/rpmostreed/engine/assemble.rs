@@ -154,7 +154,15 @@ fn install(context: &Context, prepared: &Prepared) -> Result<(), Failure> {
     }
     if !packages.is_empty() {
         let mut command = rpm_in(tree);
-        command.args(["--install", "--nodeps", "--noscripts", "--notriggers", "--nodigest", "--ignoresize"]);
+        command.args([
+            "--install",
+            "--nodeps",
+            "--noscripts",
+            "--notriggers",
+            "--nodigest",
+            "--nofiledigest",
+        ]);
+        command.arg("--ignoresize");
         if prepared.fileoverride {
             command.arg("--replacefiles");
         }

@@ -71,7 +71,8 @@ fn check_archive(context: &Context, path: &Path) -> Result<(), Failure> {
     let root = context.work().join("unpacked");
     fs::create_dir_all(root.join(package::DATABASE.trim_start_matches('/')))?;
     let mut command = package::rpm_in(&root);
-    command.args(["--install", "--nodeps", "--noscripts", "--notriggers", "--nodigest", "--ignoresize"]);
+    command.args(["--install", "--nodeps", "--noscripts", "--notriggers", "--nodigest", "--nofiledigest"]);
+    command.arg("--ignoresize");
     command.args(["--ignorearch", "--ignoreos"]).arg(path);
     let said = context.run(&mut command, "Importing archive")?;
     fs::remove_dir_all(root)?;

@@ -72,6 +72,7 @@ pub enum Job {
     Cleanup { osname: String, what: CleanupWhat },
     Finalize { osname: String, checksum: Option<String>, allow_missing_checksum: bool, allow_unlocked: bool },
     RefreshMd,
+    ApplyLive,
 }
 
 /// Does the job; the error is the text of `Finished(false, …)`.
@@ -89,6 +90,7 @@ pub fn run(job: Job, context: &Context) -> Result<(), Failure> {
             let expected = lifecycle::Expected { checksum, allow_missing_checksum, allow_unlocked };
             lifecycle::finalize_deployment(context, &osname, &expected)
         }
+        Job::ApplyLive => Err(Failure::new("Not running under systemd")),
         Job::RefreshMd => {
             context.say(Output::Message("No enabled rpm-md repositories.".into()));
             Ok(())

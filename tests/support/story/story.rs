@@ -1,0 +1,132 @@
+//! The main job, told on a sandbox host: every line between the headings is printed by the agent itself.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use proof::images::Payload;
+use proof::packages::Release;
+use proof::process::spawn;
+use proof::registry::Registry;
+use proof::sandbox::{Sandbox, Wish};
+
+/// A host, a registry and a payload in it.
+pub(crate) struct Stage {
+    pub(crate) host: Sandbox,
+    registry: Registry,
+    payload: String,
+    machine_config: PathBuf,
+}
+
+/// The MachineConfig of the story.
+const WISH: &str = "50-worker-usbguard";
+
+impl Stage {
+    /// Starts everything and asks for `usbguard`.
+    pub(crate) fn set() -> Self {
+        heading("a host and a registry");
+        let registry = Registry::start();
+        let layout = Payload::of(Release::First).build();
+        let payload = registry.push(&layout, "release/rhel-coreos-extensions");
+        let host = Sandbox::start();
+        host.use_registry(&registry);
+        let machine_config = host.wish(WISH, &Wish::extensions(["usbguard"]).from(&payload));
+        say(&format!("host        {}", host.dir().display()));
+        say("            real libostree, rpm, dbus-daemon; a stand-in for rpm-ostreed");
+        say(&format!("booted      {}", host.booted()));
+        say(&format!("registry    {} (docker-registry)", registry.host()));
+        say(&format!("payload     {payload}"));
+        Stage { host, registry, payload, machine_config }
+    }
+
+    /// Runs the agent where people can watch it.
+    fn agent(&self, args: &[&str]) {
+        say(&format!("\n$ extensions-agent {}", args.join(" ")));
+        let command = self.host.agent().command(args);
+        let status = spawn(command).wait().unwrap();
+        assert!(status.success(), "extensions-agent {args:?}: {status}");
+    }
+}
+
+/// Tells the story; panics where it does not go as told.
+pub(crate) fn tell(stage: &Stage) {
+    let start = Instant::now();
+    let Stage { host, registry, .. } = stage;
+
+    heading("a MachineConfig asks for usbguard");
+    say(&std::fs::read_to_string(&stage.machine_config).unwrap());
+
+    heading("what the agent would do");
+    stage.agent(&["plan"]);
+
+    heading("it does it: one transaction");
+    stage.agent(&["apply"]);
+    let calls = host.mutating_calls();
+    for call in &calls {
+        say(&format!("on the bus  {} with {} file descriptors", call.member, call.fds));
+        for argument in &call.args {
+            say(&format!("            {argument}"));
+        }
+    }
+    assert_eq!(calls.len(), 1, "one call changes the host");
+    assert!(!has_usbguard(host), "nothing changes before the reboot");
+
+    heading("the host reboots into it");
+    let before = host.booted();
+    let after = host.reboot();
+    say(&format!("was         {before}\nis          {after}"));
+    let packages = host.booted_packages();
+    let base = proof::packages::base(Release::First).len();
+    say(&format!("packages    {} of the base, {} layered", base, packages.len() - base));
+    assert!(has_usbguard(host), "usbguard is in the booted database");
+
+    heading("a second run finds nothing to do, and fetches nothing");
+    let (served, called) = (registry.relay().bytes_served(), host.mutating_calls().len());
+    stage.agent(&["apply"]);
+    say(&format!("fetched     {} bytes", registry.relay().bytes_served() - served));
+    say(&format!("on the bus  {} calls that change the host", host.mutating_calls().len() - called));
+    assert_eq!((registry.relay().bytes_served(), host.mutating_calls().len()), (served, called));
+
+    heading("where it stands");
+    stage.agent(&["status"]);
+    heading("metrics, as Prometheus scrapes them from the running service");
+    let mut service = host.agent().run_daemon();
+    service.await_ready();
+    for line in host.metrics().lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket")) {
+        say(line);
+    }
+    assert!(service.stop().success(), "the service stops cleanly");
+
+    heading("done");
+    say(&format!(
+        "MachineConfig → plan → one transaction → staged → booted, in {:.1} s",
+        start.elapsed().as_secs_f64()
+    ));
+}
+
+/// What to type at a host that stays.
+pub(crate) fn what_next(stage: &Stage) {
+    let (us, dir) = (std::env::current_exe().unwrap(), stage.host.dir().display());
+    let us = us.display();
+    heading("the host stays up; type next");
+    say(&format!("{us} agent {dir} status"));
+    say(&format!("$EDITOR {}    # try [usbguard, kerberos]", stage.machine_config.display()));
+    say(&format!("{us} agent {dir} apply"));
+    say(&format!("{us} reboot {dir}"));
+    say(&format!("tail -f {dir}/log/calls.jsonl    # every call on {}", stage.host.bus_address()));
+    say(&format!("skopeo inspect --tls-verify=false docker://{}", stage.payload));
+    say(&format!("{us} down {dir}    # ends it and removes everything"));
+}
+
+fn has_usbguard(host: &Sandbox) -> bool {
+    host.booted_packages().iter().any(|package| package.starts_with("usbguard-1"))
+}
+
+fn heading(text: &str) {
+    let (strong, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    say(&format!("\n{strong}── {text}{plain}"));
+}
+
+fn say(text: &str) {
+    println!("{text}");
+}
