@@ -16,8 +16,6 @@ mod pass_report;
 mod sealed;
 mod source;
 mod state;
-#[cfg(test)]
-mod tests;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

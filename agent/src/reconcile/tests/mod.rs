@@ -1,0 +1,6 @@
+//! Whole passes against a stand-in host in memory, and the loop around them.
+
+mod crashes;
+mod fake;
+mod looping;
+mod stories;
