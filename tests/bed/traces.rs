@@ -29,6 +29,23 @@ fn a_dropped_sandbox_leaves_no_process_and_no_file() {
 }
 
 #[test]
+fn a_mount_goes_before_the_files_and_what_is_mounted_stays() {
+    let host = Sandbox::start();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("kept"), "").unwrap();
+    let target = host.dir().join("tmp/mounted");
+    fs::create_dir(&target).unwrap();
+    proof::command::run(Command::new("mount").arg("--bind").arg(elsewhere.path()).arg(&target));
+    assert!(target.join("kept").exists());
+    let dir = host.dir().to_owned();
+    drop(host);
+    assert!(!dir.exists());
+    assert!(elsewhere.path().join("kept").exists(), "the clean-up went through the mount");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(dir.to_str().unwrap()), "{mounts}");
+}
+
+#[test]
 fn a_killed_holder_leaves_no_process_and_no_file() {
     if let Some(told) = std::env::var_os("PROOF_TELL") {
         // The holder: says where its sandbox is, and waits to be killed.

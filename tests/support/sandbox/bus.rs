@@ -9,7 +9,7 @@ use crate::process::{Running, bound};
 use crate::scratch::environment;
 
 /// The name that the daemon is activated by.
-const NAME: &str = "org.projectatomic.rpmostree1";
+pub(super) const NAME: &str = "org.projectatomic.rpmostree1";
 
 /// A running bus.
 #[derive(Debug)]

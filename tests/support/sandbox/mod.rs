@@ -49,14 +49,14 @@ use crate::rpmostreed::faults::Faults;
 use crate::scratch::{Scratch, processes};
 use crate::wait::until_true;
 use bus::Bus;
-use monitor::Monitor;
+use monitor::{Monitor, Seen};
 
 /// One host. See the head of this module.
 #[derive(Debug)]
 pub struct Sandbox {
     // Fields are dropped from the top: the directory goes last.
     bus: Mutex<Option<(Bus, Monitor)>>,
-    seen: Arc<Mutex<Vec<Call>>>,
+    seen: Arc<Mutex<Seen>>,
     scratch: Scratch,
 }
 
@@ -110,7 +110,7 @@ impl Sandbox {
     pub fn calls(&self) -> Vec<Call> {
         match &*self.bus.lock().unwrap() {
             Some((_, monitor)) => monitor.calls(),
-            None => self.seen.lock().unwrap().clone(),
+            None => self.seen.lock().unwrap().calls.clone(),
         }
     }
 
@@ -168,12 +168,17 @@ impl Sandbox {
     /// Reboots: what is staged is finalized, and the id of what is booted then is given. Agents must be stopped first.
     #[track_caller]
     pub fn reboot(&self) -> String {
+        self.kill_daemon();
         reboot(self.dir())
     }
 
     /// Kills the daemon on the bus at once, as the kernel does for lack of memory. Whether there was one to kill.
     pub fn kill_daemon(&self) -> bool {
-        kill_daemon(self.dir())
+        let killed = kill_daemon(self.dir());
+        // A call that overtakes the news of its end would be lost with it. The barrier is for the news of its start.
+        let _ = self.calls();
+        until_true("the bus to notice", || !self.seen.lock().unwrap().daemon);
+        killed
     }
 
     /// Makes rpm-ostreed one that cannot be activated, as on a host without rpm-ostree.
@@ -188,6 +193,8 @@ impl Sandbox {
     pub fn stop_bus(&self) {
         let held = self.bus.lock().unwrap().take();
         assert!(held.is_some(), "the bus is stopped already");
+        drop(held);
+        self.seen.lock().unwrap().daemon = false;
     }
 
     /// Starts the bus again after [`Sandbox::stop_bus`].

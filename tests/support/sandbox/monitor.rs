@@ -17,6 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream, Variant};
 
+use super::bus::NAME;
+
 /// One method call that went over the bus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
@@ -65,16 +67,26 @@ impl Call {
     }
 }
 
+/// What was seen so far, on this bus and on those before it.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The calls, in order.
+    pub(super) calls: Vec<Call>,
+    /// Whether somebody has the name of rpm-ostreed.
+    pub(super) daemon: bool,
+}
+
 /// Watches one bus from a thread of its own.
 #[derive(Debug)]
 pub(super) struct Monitor {
     barriers: UnboundedSender<mpsc::Sender<()>>,
-    seen: Arc<Mutex<Vec<Call>>>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Monitor {
     /// Starts watching; returns when nothing can be missed any more. What is seen goes behind what `seen` holds.
-    pub(super) fn start(address: &str, seen: Arc<Mutex<Vec<Call>>>, log: &Path) -> Self {
+    pub(super) fn start(address: &str, seen: Arc<Mutex<Seen>>, log: &Path) -> Self {
+        seen.lock().unwrap().daemon = false;
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let (barriers, requests) = unbounded_channel();
         let (ready, started) = mpsc::channel();
@@ -96,13 +108,13 @@ impl Monitor {
         if self.barriers.send(answer).is_ok() {
             let _ = done.recv();
         }
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().unwrap().calls.clone()
     }
 }
 
 struct Watch {
     requests: UnboundedReceiver<mpsc::Sender<()>>,
-    seen: Arc<Mutex<Vec<Call>>>,
+    seen: Arc<Mutex<Seen>>,
     log: File,
     waiting: VecDeque<(String, mpsc::Sender<()>)>,
     asked: u64,
@@ -147,6 +159,13 @@ impl Watch {
     }
 
     fn note(&mut self, message: &Message) {
+        let member = message.header().member().map(ToString::to_string);
+        if member.as_deref() == Some("NameOwnerChanged") {
+            let (name, _, owner): (String, String, String) = message.body().deserialize().unwrap();
+            if name == NAME {
+                self.seen.lock().unwrap().daemon = !owner.is_empty();
+            }
+        }
         if message.message_type() != Type::MethodCall {
             return;
         }
@@ -161,7 +180,7 @@ impl Watch {
             return;
         }
         writeln!(self.log, "{}", serde_json::to_string(&call).unwrap()).unwrap();
-        self.seen.lock().unwrap().push(call);
+        self.seen.lock().unwrap().calls.push(call);
     }
 }
 

@@ -9,6 +9,7 @@ use proof::packages::Release;
 use proof::process::spawn;
 use proof::registry::Registry;
 use proof::sandbox::{Sandbox, Wish};
+use proof::wait::until_true;
 
 /// A host, a registry and a payload in it.
 pub(crate) struct Stage {
@@ -92,9 +93,13 @@ pub(crate) fn tell(stage: &Stage) {
     heading("metrics, as Prometheus scrapes them from the running service");
     let mut service = host.agent().run_daemon();
     service.await_ready();
-    for line in host.metrics().lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket")) {
-        say(line);
-    }
+    // Ready means that it serves; the first pass follows.
+    until_true("the first pass of the service", || {
+        host.metrics().contains("passes_total{result=\"booted\"} 1")
+    });
+    let metrics = host.metrics();
+    let telling = |line: &&str| !line.starts_with('#') && !line.contains("_bucket") && !line.ends_with(" 0");
+    metrics.lines().filter(telling).for_each(say);
     assert!(service.stop().success(), "the service stops cleanly");
 
     heading("done");
@@ -107,7 +112,8 @@ pub(crate) fn tell(stage: &Stage) {
 /// What to type at a host that stays.
 pub(crate) fn what_next(stage: &Stage) {
     let (us, dir) = (std::env::current_exe().unwrap(), stage.host.dir().display());
-    let us = us.display();
+    let here = std::env::current_dir().unwrap();
+    let us = us.strip_prefix(here).unwrap_or(&us).display();
     heading("the host stays up; type next");
     say(&format!("{us} agent {dir} status"));
     say(&format!("$EDITOR {}    # try [usbguard, kerberos]", stage.machine_config.display()));
