@@ -11,6 +11,7 @@ use super::status::StatusAnswer;
 use super::stop::Stop;
 use crate::apply::{PassReport, Problem};
 use crate::error::chain;
+use crate::plan::Decision;
 use crate::reconcile::once;
 use crate::report::Status;
 
@@ -48,7 +49,9 @@ impl Serialize for ApplyAnswer {
 
 impl Answer for ApplyAnswer {
     fn text(&self, screen: Screen) -> String {
-        let plan = self.report.plan.as_ref().map(|plan| plan::text(plan, screen) + "\n").unwrap_or_default();
+        // A plan that was refused is told by the status, and one with nothing to do says nothing.
+        let changed = self.report.plan.as_ref().filter(|plan| plan.decision == Decision::Change);
+        let plan = changed.map(|plan| plan::text(plan, screen) + "\n").unwrap_or_default();
         plan + &self.status.text(screen)
     }
 

@@ -36,6 +36,11 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     let stop = CancellationToken::new();
     let signals = stop_on_signals(&stop)?;
     let metrics = Arc::new(Metrics::new());
+    if let Ok(Some(before)) = Status::read(&settings.state.directory)
+        && before.problem().is_none()
+    {
+        metrics.succeeded_before(before.as_of);
+    }
     let serving = serve(settings, inherited, Arc::clone(&metrics), &stop);
     let notifier = Notifier::from_environment();
     notifier.status("starting");

@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use extensions_manifest::ExtensionName;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::context::Context;
 use super::render::{Answer, Screen, list, span};
 use super::stop::Stop;
-use crate::apply::{PassOutcome, PassReport, State, Timings, extension_states};
-use crate::host::Host;
-use crate::report::{DeploymentStatus, ExtensionStatus, Stage, Status};
+use crate::apply::{ExtensionState, PassOutcome, PassReport, State, Timings, extension_states};
+use crate::error::Reason;
+use crate::host::{Deployment, Host, HostError, Observed};
+use crate::report::status::LastPass;
+use crate::report::{Condition, ConditionKind, DeploymentStatus, ExtensionStatus, Stage, Status, Truth};
 
 /// Exit code of `--pending-exit-77` when a reboot is pending, as rpm-ostree has it.
 const PENDING: u8 = 77;
+/// How long a look at the host may take before the kept status has to do.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A status, and when it is shown.
 #[derive(Debug)]
@@ -24,16 +29,35 @@ pub(super) struct StatusAnswer {
     pending_exit: bool,
 }
 
-/// What the daemon, or the last `apply`, found; without either, what the host says now.
+/// What the daemon, or the last `apply`, found. Where host or wish have moved since, or no pass was made yet, what they
+/// say now; where the host cannot be asked, the old word with its age.
 ///
 /// # Errors
 /// When there is no status and the host cannot be asked.
 pub(super) async fn status(context: &Context, pending_exit: bool) -> Result<StatusAnswer, Stop> {
-    let status = match Status::read(&context.settings().state.directory)? {
-        Some(status) => status,
-        None => look(context).await?,
+    let kept = Status::read(&context.settings().state.directory)?;
+    let slow = |_| Err(HostError::TimedOut { operation: "looking at the host", limit: LOOK }.into());
+    let seen = tokio::time::timeout(LOOK, look(context)).await.unwrap_or_else(slow);
+    let status = match (kept, seen) {
+        (Some(kept), Ok(seen)) if !has_moved(&kept, &seen) => kept,
+        (_, Ok(seen)) => seen,
+        (Some(kept), Err(_)) => kept,
+        (None, Err(stop)) => return Err(stop),
     };
     Ok(StatusAnswer { status, now: context.now, pending_exit })
+}
+
+/// Whether deployments or wish are others than in the last pass, as after a reboot. A pass that could not see the host
+/// has more to tell than a look.
+fn has_moved(kept: &Status, seen: &Status) -> bool {
+    let wish = |status: &Status| {
+        let wanted = status.extensions.iter().filter(|(_, extension)| extension.desired);
+        wanted
+            .map(|(name, extension)| (name.clone(), extension.requested_by.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let host_moved = kept.booted != seen.booted || kept.next != seen.next;
+    kept.booted.is_some() && (host_moved || wish(kept) != wish(seen))
 }
 
 /// The host and the wish, side by side, without a plan: no payload is fetched for a look.
@@ -41,19 +65,43 @@ async fn look(context: &Context) -> Result<Status, Stop> {
     let desired = context.desired()?;
     let observed = context.host().await?.observe().await?;
     let ledger = State::new(&context.settings().state.directory).ledger()?;
-    let report = PassReport {
+    let extensions = extension_states(Some(&desired), &ledger, Some(&observed));
+    let outcome = standing(&extensions, &observed);
+    let reboot_pending = match &outcome {
+        PassOutcome::AwaitingReboot { .. } => true,
+        PassOutcome::NothingWanted
+        | PassOutcome::Booted { .. }
+        | PassOutcome::Staged { .. }
+        | PassOutcome::Planned
+        | PassOutcome::NotDone { .. } => false,
+    };
+    Ok(Status::of(&PassReport {
         at: context.now,
-        outcome: PassOutcome::Planned,
+        outcome,
         calls: 0,
-        extensions: extension_states(Some(&desired), &ledger, Some(&observed)),
-        reboot_pending: false,
+        extensions,
+        reboot_pending,
         desired: Some(desired),
         payload: None,
         plan: None,
         observed: Some(observed),
         timings: Timings::default(),
-    };
-    Ok(Status::of(&report))
+    }))
+}
+
+/// How the host stands to the wish, as far as a look can tell.
+fn standing(extensions: &BTreeMap<ExtensionName, ExtensionState>, observed: &Observed) -> PassOutcome {
+    let as_wanted =
+        |fact: fn(&ExtensionState) -> bool| extensions.values().all(|state| fact(state) == state.desired);
+    let id = |deployment: Option<&Deployment>| deployment.map(|found| found.id.clone()).unwrap_or_default();
+    match (as_wanted(|state| state.booted), as_wanted(|state| state.staged)) {
+        (true, true) if extensions.values().any(|state| state.desired) => {
+            PassOutcome::Booted { deployment: id(observed.booted()) }
+        }
+        (true, true) => PassOutcome::NothingWanted,
+        (false, true) => PassOutcome::AwaitingReboot { deployment: id(observed.pending_or_booted()) },
+        (_, false) => PassOutcome::Planned,
+    }
 }
 
 impl Serialize for StatusAnswer {
@@ -88,16 +136,20 @@ impl StatusAnswer {
     }
 
     fn head(&self) -> String {
-        let ready = self.status.conditions.first();
-        let (reason, message) =
-            ready.map_or(("Unknown", "no pass was made yet"), |c| (&c.reason, &c.message));
-        let age = self.now.duration_since(self.status.as_of);
-        let age =
-            Duration::try_from(age).map_or_else(|_| "now".to_owned(), |age| format!("{} ago", span(age)));
-        let mut text = format!("{reason}: {message}\n");
+        let ready = self.status.conditions.iter().find(|condition| condition.kind == ConditionKind::Ready);
+        let mut text = match ready {
+            Some(Condition { status: Truth::True, message, .. }) => format!("Ready: {message}.\n"),
+            Some(Condition { reason, .. }) if self.status.problem().is_some() => {
+                format!("Not ready: {reason}, see below.\n")
+            }
+            Some(Condition { message, .. }) => format!("Not ready: {message}.\n"),
+            None => String::new(),
+        };
         if self.status.reboot_pending {
             text += "A reboot is pending: it brings what is wanted.\n";
         }
+        let age = Duration::try_from(self.now.duration_since(self.status.as_of)).unwrap_or_default();
+        let age = if age.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", span(age)) };
         text += &format!("As of {} ({age}).\n", self.status.as_of.strftime("%Y-%m-%d %H:%M:%S UTC"));
         text
     }
@@ -116,29 +168,21 @@ impl StatusAnswer {
         })
     }
 
-    /// Each problem once, with all extensions that it keeps from their place; first those of the whole pass.
+    /// Each problem once, with all extensions that it keeps from their place.
     fn problems(&self) -> String {
-        let mut told: BTreeMap<(&str, &str), (Option<&String>, Vec<&str>)> = BTreeMap::new();
-        if let Some(problem) = self.status.problem() {
-            told.insert((problem.reason.code(), &problem.message), (problem.cure.as_ref(), Vec::new()));
-        }
+        let whole =
+            self.status.problem().map(|problem| Told::of(&problem.reason, &problem.message, &problem.cure));
+        let mut told: Vec<Told<'_>> = whole.into_iter().collect();
         for (name, ExtensionStatus { problems, .. }) in &self.status.extensions {
             for problem in problems {
-                let entry = told
-                    .entry((problem.reason.code(), &problem.message))
-                    .or_insert((problem.cure.as_ref(), Vec::new()));
-                entry.1.push(name.as_str());
+                let this = Told::of(&problem.reason, &problem.message, &problem.cure);
+                match told.iter_mut().find(|told| told.message == this.message) {
+                    Some(told) => told.concerns.push(name),
+                    None => told.push(Told { concerns: vec![name], ..this }),
+                }
             }
         }
-        let mut text = String::new();
-        for ((reason, message), (cure, names)) in told {
-            text += &format!("\n{reason}: {message}\n");
-            text += &cure.map(|cure| format!("  cure: {cure}\n")).unwrap_or_default();
-            if !names.is_empty() {
-                text += &format!("  concerns: {}\n", names.join(", "));
-            }
-        }
-        text
+        told.iter().map(Told::text).collect()
     }
 
     fn foot(&self) -> String {
@@ -156,11 +200,32 @@ impl StatusAnswer {
             text += &format!("Running:    {title} (by {})\n", transaction.sender);
         }
         let total = span(status.last_pass.timings.total);
-        text += &format!(
-            "Last pass:  {}, {} calls, {total}\n",
-            outcome(&status.last_pass.outcome),
-            status.last_pass.calls
-        );
+        let LastPass { outcome: ended, calls, .. } = &status.last_pass;
+        text +=
+            &format!("Last pass:  {}; calls that changed the host: {calls}; took {total}\n", outcome(ended));
+        text
+    }
+}
+
+/// One problem, as it is told.
+struct Told<'a> {
+    reason: Reason,
+    message: &'a str,
+    cure: Option<&'a str>,
+    concerns: Vec<&'a ExtensionName>,
+}
+
+impl<'a> Told<'a> {
+    fn of(reason: &Reason, message: &'a str, cure: &'a Option<String>) -> Self {
+        Self { reason: *reason, message, cure: cure.as_deref(), concerns: Vec::new() }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("\n{}: {}\n", self.reason.code(), self.message);
+        text += &self.cure.map(|cure| format!("  cure: {cure}\n")).unwrap_or_default();
+        if !self.concerns.is_empty() {
+            text += &format!("  concerns: {}\n", list(&self.concerns));
+        }
         text
     }
 }
@@ -197,3 +262,6 @@ const fn outcome(outcome: &PassOutcome) -> &'static str {
         PassOutcome::NotDone { .. } => "not done",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ impl std::fmt::Debug for Notifier {
 impl Notifier {
     /// The line that systemd gave this process, if it did.
     pub fn from_environment() -> Self {
-        Self { send: Box::new(|states| sd_notify::notify(states)), watchdog: sd_notify::watchdog_enabled() }
+        Self { send: Box::new(sd_notify::notify), watchdog: sd_notify::watchdog_enabled() }
     }
 
     /// A line that leads nowhere, for commands.

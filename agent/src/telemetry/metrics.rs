@@ -248,6 +248,11 @@ impl Metrics {
         self.timings(&report.timings);
     }
 
+    /// Remembers when an earlier run of the agent last succeeded, so that a restart is not an alarm.
+    pub fn succeeded_before(&self, at: jiff::Timestamp) {
+        self.last_success.set(at.as_second());
+    }
+
     /// Replaces what is known of the extensions; those that are not in `states` lose their series.
     fn extensions(&self, states: &BTreeMap<ExtensionName, ExtensionState>) {
         self.desired.clear();

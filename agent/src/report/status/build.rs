@@ -50,7 +50,9 @@ fn conditions(report: &PassReport) -> Vec<Condition> {
         PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. } => {
             ("RebootPending", "the next boot has what is wanted".to_owned())
         }
-        PassOutcome::Planned => ("Planned", "nothing was done, only planned".to_owned()),
+        PassOutcome::Planned => {
+            ("OnlyLooked", "what is wanted is not there yet, and no pass has dealt with it".to_owned())
+        }
         PassOutcome::NotDone { problem } => (problem.reason.code(), problem.message.clone()),
     };
     let (ready, staged) = match &report.outcome {
