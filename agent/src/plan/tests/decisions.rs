@@ -193,6 +193,8 @@ fn equal_inputs_in_another_order_give_an_equal_plan() {
     assert_eq!(one.expected, other.expected);
 }
 
+type Tamper<'a> = &'a dyn Fn(&mut Change);
+
 #[test]
 fn a_change_that_was_tampered_with_does_not_pass_the_checks() {
     let foreign = local("htop-3.0-1.x86_64", "an admin's");
@@ -207,7 +209,7 @@ fn a_change_that_was_tampered_with_does_not_pass_the_checks() {
         head: foreign.head.unwrap(),
         replaced_by: None,
     };
-    let tamper: [(&str, &dyn Fn(&mut Change)); 6] = [
+    let tamper: [(&str, Tamper<'_>); 6] = [
         ("installed and kept packages are the closure", &|change| drop(change.install.pop_first())),
         ("nothing is installed twice", &|change| {
             change.uninstall.retain(|gone| gone.nevra != nevra(PROTOBUF))

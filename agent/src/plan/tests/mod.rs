@@ -215,14 +215,14 @@ impl Case {
                 check(change.clone(), &self.inputs()).expect("a plan of ours passes its checks");
                 *change
             }
-            other => panic!("a change was expected: {other:?}"),
+            other @ (Plan::Nothing(_) | Plan::Refuse(_)) => panic!("a change was expected: {other:?}"),
         }
     }
 
     fn refusal(&self) -> Refusal {
         match self.plan() {
             Plan::Refuse(refusal) => refusal,
-            other => panic!("a refusal was expected: {other:?}"),
+            other @ (Plan::Nothing(_) | Plan::Change(_)) => panic!("a refusal was expected: {other:?}"),
         }
     }
 }
