@@ -2,6 +2,7 @@
 //!
 //! What the stand-in cannot do (initramfs, repositories, kernel arguments, diffs) it refuses in its own name, so that
 //! nobody takes the refusal for the daemon's.
+#![allow(clippy::too_many_arguments, reason = "the arguments are those of the D-Bus methods")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

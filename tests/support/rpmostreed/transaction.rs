@@ -196,7 +196,9 @@ impl Transaction {
         for peer in &peers {
             peer::finished(peer, success, &text).await;
         }
-        let _ = self.daemon.faults().pass(Step::AfterFinished, &self.cancel);
+        let (faults, cancel) = (self.daemon.faults().clone(), Arc::clone(&self.cancel));
+        // On a thread of its own: an ordered hang must not stop the bus from being answered.
+        let _ = tokio::task::spawn_blocking(move || faults.pass(Step::AfterFinished, &cancel)).await;
         drop(peers);
         self.close_if_done().await;
         self.force_close_later();

@@ -1,3 +1,5 @@
+//! Requests as clients send them: what is refused, what is ignored, what they are called.
+
 use std::fs::File;
 
 use super::*;

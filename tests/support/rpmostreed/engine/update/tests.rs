@@ -1,3 +1,5 @@
+//! What counts as layered: the NEVRA, whatever the content.
+
 use super::*;
 
 fn local(sha256: &str, nevra: &str) -> LocalRequest {
