@@ -1,7 +1,7 @@
 //! The sysroot is real: ostree and rpm agree on what is in it.
 
 use proof::command::run;
-use proof::packages::{Release, base};
+use proof::packages::{Release, base, kernel_release};
 use proof::sandbox::sysroot;
 
 #[test]
@@ -26,4 +26,18 @@ fn ostree_finds_the_base_deployed_and_whole() {
     assert!(status.contains(id.strip_prefix("fedora-coreos-").unwrap()), "{status}");
     assert!(status.contains("fedora:fedora/x86_64/coreos/stable"), "{status}");
     run(sysroot::ostree(place.path()).args(["fsck", "--repo"]).arg(root.join("ostree/repo")));
+}
+
+#[test]
+fn a_host_can_be_booted_from_either_release_and_has_the_other_at_hand() {
+    for (release, other) in [(Release::First, Release::Second), (Release::Second, Release::First)] {
+        let place = tempfile::tempdir().unwrap();
+        let id = sysroot::fresh(release, place.path());
+        let root = place.path().join("sysroot");
+        let kernel = format!("kernel-core-5.14.0-{}.x86_64", kernel_release(release));
+        assert!(sysroot::packages(&sysroot::deployment_root(&root, &id)).contains(&kernel), "{release:?}");
+        let repo = format!("--repo={}", root.join("ostree/repo").display());
+        let show = ["show", &repo, "--print-metadata-key=version", sysroot::refspec(other)];
+        assert_eq!(run(sysroot::ostree(place.path()).args(show)).trim(), format!("'{}'", other.version()));
+    }
 }
