@@ -1,3 +1,5 @@
+//! Packages that are wrong at one place, twenty thousand mutations, and one that rpmbuild made.
+
 use super::craft::{Craft, EQUAL, GREATER, LESS, MISSING_OK, Value, assemble, craft, header};
 use super::guard::{Part, check_header};
 use super::*;

@@ -1,3 +1,5 @@
+//! Images made entry by entry, refusals first, then what is read and kept.
+
 mod craft;
 mod hostile;
 mod layers;
