@@ -7,12 +7,15 @@ use extensions_manifest::dependency::Relation;
 use extensions_manifest::{
     Capability, Evr, ManifestError, Nevra, PackageFacts, Requirement, Sha256Digest, limits,
 };
-use rpm::{Dependency, DependencyFlags, Error, IndexSignatureTag, IndexTag, PackageMetadata};
+use rpm::{DependencyFlags, Error, IndexSignatureTag, IndexTag, PackageMetadata};
 
 use super::verify::RpmError;
 
 /// Longest path of a file, in bytes, as Linux has it.
 const PATH_BYTES: usize = 4096;
+/// Most bytes of rich dependencies in one package. Each other byte may become a node of a tree; real packages have a
+/// few hundred bytes of them.
+const RICH_BYTES: usize = 64 << 10;
 /// `PGPHASHALGO_SHA256`, the only algorithm rpm has ever written beside the payload digest.
 const SHA256: u32 = 8;
 
@@ -41,10 +44,10 @@ pub(super) fn parse(mut head: &[u8]) -> Result<Headers, RpmError> {
         payload_digest: payload_digest(&metadata)?,
         installed_size: optional(metadata.get_installed_size())?.unwrap_or(0),
         facts: PackageFacts {
-            provides: capabilities(metadata.get_provides(), &nevra)?,
-            requires: requirements(metadata.get_requires(), &nevra)?,
-            conflicts: requirements(metadata.get_conflicts(), &nevra)?,
-            obsoletes: capabilities(metadata.get_obsoletes(), &nevra)?,
+            provides: capabilities(&metadata, PROVIDES, &nevra)?,
+            requires: requirements(&metadata, REQUIRES, &nevra)?,
+            conflicts: requirements(&metadata, CONFLICTS, &nevra)?,
+            obsoletes: capabilities(&metadata, OBSOLETES, &nevra)?,
             files: files(&metadata)?,
             nevra,
         },
@@ -79,44 +82,80 @@ fn payload_digest(metadata: &PackageMetadata) -> Result<Option<Sha256Digest>, Rp
     }
 }
 
-fn capabilities(found: Result<Vec<Dependency>, Error>, nevra: &Nevra) -> Result<Vec<Capability>, RpmError> {
-    let found = bounded(found)?;
-    let read =
-        found.iter().map(|dependency| capability(dependency).map_err(|source| unreadable(nevra, source)));
-    read.collect()
+/// One dependency as the header has it. The library's own list would be a second copy of all text.
+struct Raw<'a> {
+    name: &'a str,
+    flags: DependencyFlags,
+    version: &'a str,
 }
 
-fn requirements(found: Result<Vec<Dependency>, Error>, nevra: &Nevra) -> Result<Vec<Requirement>, RpmError> {
+/// Tags of names, flags and versions.
+type Tags = [IndexTag; 3];
+
+const PROVIDES: Tags =
+    [IndexTag::RPMTAG_PROVIDENAME, IndexTag::RPMTAG_PROVIDEFLAGS, IndexTag::RPMTAG_PROVIDEVERSION];
+const REQUIRES: Tags =
+    [IndexTag::RPMTAG_REQUIRENAME, IndexTag::RPMTAG_REQUIREFLAGS, IndexTag::RPMTAG_REQUIREVERSION];
+const CONFLICTS: Tags =
+    [IndexTag::RPMTAG_CONFLICTNAME, IndexTag::RPMTAG_CONFLICTFLAGS, IndexTag::RPMTAG_CONFLICTVERSION];
+const OBSOLETES: Tags =
+    [IndexTag::RPMTAG_OBSOLETENAME, IndexTag::RPMTAG_OBSOLETEFLAGS, IndexTag::RPMTAG_OBSOLETEVERSION];
+
+fn capabilities(metadata: &PackageMetadata, tags: Tags, nevra: &Nevra) -> Result<Vec<Capability>, RpmError> {
+    let raw = dependencies(metadata, tags)?;
+    raw.iter().map(|raw| capability(raw).map_err(|source| unreadable(nevra, source))).collect()
+}
+
+fn requirements(metadata: &PackageMetadata, tags: Tags, nevra: &Nevra) -> Result<Vec<Requirement>, RpmError> {
     let mut requirements = Vec::new();
-    for dependency in bounded(found)? {
+    let mut rich_bytes = 0;
+    for raw in dependencies(metadata, tags)? {
         // The way recommendations were written before rpm had a tag for them; rpm itself passes over these.
-        if dependency.flags.contains(DependencyFlags::MISSINGOK) {
+        if raw.flags.contains(DependencyFlags::MISSINGOK) {
             continue;
         }
-        let read = if dependency.name.starts_with('(') {
-            Requirement::try_from(dependency.name)
+        let read = if raw.name.starts_with('(') {
+            rich_bytes += raw.name.len();
+            limit("bytes of the rich dependencies of one package", rich_bytes, RICH_BYTES)?;
+            Requirement::try_from(raw.name.to_owned())
         } else {
-            capability(&dependency).map(Requirement::Plain)
+            capability(&raw).map(Requirement::Plain)
         };
         requirements.push(read.map_err(|source| unreadable(nevra, source))?);
     }
     Ok(requirements)
 }
 
-fn bounded(found: Result<Vec<Dependency>, Error>) -> Result<Vec<Dependency>, RpmError> {
-    let found = found.map_err(parsing)?;
-    let limit = limits::DEPENDENCIES_PER_PACKAGE as u64;
-    if found.len() as u64 > limit {
-        return Err(RpmError::Limit {
-            what: "dependencies of one package",
-            found: found.len() as u64,
-            limit,
-        });
+fn dependencies(
+    metadata: &PackageMetadata,
+    [names, flags, versions]: Tags,
+) -> Result<Vec<Raw<'_>>, RpmError> {
+    let header = &metadata.header;
+    let names = optional(header.get_entry_data_as_string_array(names))?.unwrap_or_default();
+    let flags = optional(header.get_entry_data_as_u32_array(flags))?.unwrap_or_default();
+    let versions = optional(header.get_entry_data_as_string_array(versions))?.unwrap_or_default();
+    limit("dependencies of one package", names.len(), limits::DEPENDENCIES_PER_PACKAGE)?;
+    if names.len() != flags.len() || names.len() != versions.len() {
+        let (names, flags, versions) = (names.len(), flags.len(), versions.len());
+        return Err(malformed(format!("{names} dependencies have {flags} flags and {versions} versions")));
     }
-    Ok(found)
+    let raw = names.into_iter().zip(flags).zip(versions);
+    let raw = raw.map(|((name, flags), version)| Raw {
+        name,
+        flags: DependencyFlags::from_bits_retain(flags),
+        version,
+    });
+    Ok(raw.collect())
 }
 
-fn capability(dependency: &Dependency) -> Result<Capability, ManifestError> {
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), RpmError> {
+    if found > limit {
+        return Err(RpmError::Limit { what, found: found as u64, limit: limit as u64 });
+    }
+    Ok(())
+}
+
+fn capability(dependency: &Raw<'_>) -> Result<Capability, ManifestError> {
     let (less, greater, equal) = (
         dependency.flags.contains(DependencyFlags::LESS),
         dependency.flags.contains(DependencyFlags::GREATER),
@@ -130,13 +169,13 @@ fn capability(dependency: &Dependency) -> Result<Capability, ManifestError> {
         (false, true, true) => Some(Relation::GreaterOrEqual),
         (false, true, false) => Some(Relation::Greater),
         (true, true, _) => {
-            let text = excerpt(&dependency.name);
+            let text = excerpt(dependency.name);
             return Err(ManifestError::Dependency { text, problem: "it asks for less and more at once" });
         }
     };
     // A relation without a version bounds nothing, for rpm too.
     let bound = relation.filter(|_| !dependency.version.is_empty());
-    Capability::new(&dependency.name, bound.map(|relation| (relation, dependency.version.as_str())))
+    Capability::new(dependency.name, bound.map(|relation| (relation, dependency.version)))
 }
 
 fn files(metadata: &PackageMetadata) -> Result<Vec<String>, RpmError> {

@@ -94,6 +94,19 @@ fn a_header_that_means_another_kind_of_thing_is_refused() {
 }
 
 #[test]
+fn dependencies_beyond_a_bound_are_refused_before_they_become_trees() {
+    let long = format!("({})", vec!["a"; 700].join(" or "));
+    let rich = (0..40).fold(craft("usbguard"), |craft, _| craft.requires(&long, 0, ""));
+    let many = (0..100_001).fold(craft("usbguard"), |craft, at| craft.requires(&format!("x{at}"), 0, ""));
+    for (what, craft) in [("rich", rich), ("many", many)] {
+        assert_eq!(read(&craft.build()).expect_err(what).reason(), Reason::LimitExceeded, "{what}");
+    }
+    let mut uneven = craft("usbguard").requires("a", 0, "");
+    uneven.tags.push((1054, Value::Texts(vec!["a".into(), "b".into()])));
+    assert_refused("names without flags", &uneven.build(), "2 dependencies have 0 flags");
+}
+
+#[test]
 fn an_index_outside_librpms_bounds_is_refused_before_the_parser_sees_it() {
     let sound = header(63, craft("usbguard").main_tags());
     check_header(&sound, Part::Main).unwrap();
