@@ -130,3 +130,49 @@ impl Answer for Explanation {
         self.refusal.as_ref().map(Problem::of)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Ledger;
+    use crate::plan::tests::{booted, release, small_base, wish};
+
+    fn explained(extensions: &[&str], name: Option<&str>) -> Explanation {
+        let (desired, payload, observed, base) = (wish(extensions), release(), booted(&[]), small_base());
+        let ledger = Ledger::default();
+        let inputs = PlanInputs {
+            desired: &desired,
+            payload: Some(&payload),
+            observed: &observed,
+            base: &base,
+            ledger: &ledger,
+        };
+        of(&inputs, &crate::plan::plan(&inputs), name)
+    }
+
+    fn packages(explanation: &Explanation) -> Vec<&str> {
+        explanation.packages.keys().map(|nevra| nevra.name().as_str()).collect()
+    }
+
+    #[test]
+    fn a_dependency_is_traced_to_the_machine_config_that_asked() {
+        let explanation = explained(&["usbguard"], Some("libqb"));
+        assert_eq!(packages(&explanation), ["libqb"]);
+        let text = explanation.text(Screen { width: None });
+        assert!(text.contains("asks for `usbguard`") && text.contains("requires"), "{text}");
+    }
+
+    #[test]
+    fn an_extension_means_all_of_its_packages_and_no_name_means_everything() {
+        let of_one = packages(&explained(&["usbguard"], Some("usbguard"))).len();
+        assert!(of_one > 1);
+        assert_eq!(packages(&explained(&["usbguard"], None)).len(), of_one);
+    }
+
+    #[test]
+    fn a_name_that_is_not_planned_explains_nothing_and_a_refusal_is_its_own_answer() {
+        assert!(explained(&["usbguard"], Some("bash")).is_empty());
+        let refused = explained(&["nonsense"], Some("libqb"));
+        assert!(!refused.is_empty() && refused.problem().is_some());
+    }
+}

@@ -153,3 +153,61 @@ fn totals(plan: &PlanDocument) -> String {
         plan.proof.len()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Reason;
+    use crate::plan::tests::{booted, release, small_base, wish};
+    use crate::plan::{Ledger, PlanInputs};
+
+    fn answer(extensions: &[&str], detailed: bool) -> PlanAnswer {
+        let (desired, payload, observed, base) = (wish(extensions), release(), booted(&[]), small_base());
+        let ledger = Ledger::default();
+        let payload = Some(&payload).filter(|_| !extensions.is_empty());
+        let inputs =
+            PlanInputs { desired: &desired, payload, observed: &observed, base: &base, ledger: &ledger };
+        PlanAnswer { document: document(&inputs, &crate::plan::plan(&inputs)), detailed }
+    }
+
+    fn shown(answer: &PlanAnswer) -> String {
+        answer.text(Screen { width: None })
+    }
+
+    #[test]
+    fn a_change_shows_each_package_with_its_reason_and_the_proof() {
+        let text = shown(&answer(&["usbguard"], false));
+        assert!(text.starts_with("Plan:     one transaction, then a reboot\n"), "{text}");
+        let row = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+        assert!(row("install  usbguard-").contains("extension `usbguard` names"), "{text}");
+        assert!(row("install  libqb-").contains("requires"), "{text}");
+        assert!(text.contains("to hand over") && text.contains("each is met"), "{text}");
+    }
+
+    #[test]
+    fn nothing_to_do_is_one_line_and_no_table() {
+        let text = shown(&answer(&[], true));
+        assert!(text.starts_with("Plan:     nothing to do") && !text.contains("ACTION"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_with_its_reason_and_its_cure() {
+        let answer = answer(&["nonsense"], true);
+        let text = shown(&answer);
+        assert!(text.contains("\nUnknownExtension: ") && text.contains("\n  cure: "), "{text}");
+        assert_eq!(answer.problem().map(|problem| problem.reason), Some(Reason::UnknownExtension));
+    }
+
+    #[test]
+    fn the_detailed_exit_code_tells_a_change_from_none() {
+        let code = |extensions: &[&str], detailed| answer(extensions, detailed).exit_code();
+        assert_eq!((code(&["usbguard"], false), code(&["usbguard"], true)), (0, 2));
+        assert_eq!((code(&[], false), code(&[], true)), (0, 0));
+    }
+
+    #[test]
+    fn two_runs_print_the_same_bytes() {
+        let json = || serde_json::to_string_pretty(&answer(&["usbguard"], false)).unwrap();
+        assert_eq!(json(), json());
+    }
+}
