@@ -109,7 +109,12 @@ impl Shown {
     /// What rpm-ostree says is shown without control characters: it may quote a package.
     fn transaction(&mut self, progress: host::Progress) {
         match progress {
-            host::Progress::Task(task) => self.remark(&plain(&task)),
+            host::Progress::Task(task) => {
+                self.remark(&plain(&task));
+                if self.way == Way::Bars {
+                    self.busy("rpm-ostree is at work");
+                }
+            }
             host::Progress::Message(message) => self.remark(&plain(&message)),
             host::Progress::Percent(text, Some(percent)) => {
                 self.measured(PERCENT, &plain(&text), (percent.into(), 100));
@@ -120,9 +125,10 @@ impl Shown {
 
     /// A step that has a measure.
     fn measured(&mut self, template: &str, message: &str, (position, length): (u64, u64)) {
-        self.begin(template, message);
+        // First the measure, then the message: the other way round the new step is drawn at the old one's end.
         self.bar.set_length(length);
         self.bar.set_position(position.min(length));
+        self.begin(template, message);
     }
 
     /// A step that has none.
@@ -141,6 +147,7 @@ impl Shown {
                 if let Ok(style) = ProgressStyle::with_template(template) {
                     self.bar.set_style(style.progress_chars("=> "));
                 }
+                self.bar.reset_elapsed();
                 self.bar.set_message(message.to_owned());
             }
             Way::Lines => eprintln!("{message}"),
