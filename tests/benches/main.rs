@@ -3,6 +3,13 @@
 //! Rounds are interleaved and every other one runs backwards, so that a busy moment of the machine hits all ways alike;
 //! medians are shown. Nothing is asserted but that every way delivers the same packages. CPU is that of the whole
 //! process tree, memory that of its largest process, the registry's own work is not in it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this crate is test code: a failed step must stop the run where it stands"
+)]
 
 mod measure;
 mod payloads;
