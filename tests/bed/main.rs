@@ -9,6 +9,7 @@
 
 mod bus;
 mod daemon;
+mod faults;
 mod host;
 mod images;
 mod rpms;
