@@ -17,14 +17,6 @@ pub enum DesiredError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The directory cannot be watched for changes.
-    #[error("watching `{}` for changes", path.display())]
-    Watch {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// A document is not a MachineConfig, or not a readable one.
     #[error("document {number} in `{}` is not a usable MachineConfig: {problem}", path.display())]
     Document {
@@ -78,10 +70,9 @@ pub enum DesiredError {
 impl Failure for DesiredError {
     fn reason(&self) -> Reason {
         match self {
-            DesiredError::Read { .. }
-            | DesiredError::Watch { .. }
-            | DesiredError::Document { .. }
-            | DesiredError::Duplicate { .. } => Reason::InvalidMachineConfig,
+            DesiredError::Read { .. } | DesiredError::Document { .. } | DesiredError::Duplicate { .. } => {
+                Reason::InvalidMachineConfig
+            }
             DesiredError::ExtensionName { .. } => Reason::InvalidExtensionName,
             DesiredError::Limit { .. } | DesiredError::TooManyExtensions { .. } => Reason::LimitExceeded,
         }
@@ -93,9 +84,6 @@ impl Failure for DesiredError {
                 format!("create `{}`, or set `machine-config.directory`", path.display())
             }
             DesiredError::Read { path, .. } => format!("make `{}` readable for the agent", path.display()),
-            DesiredError::Watch { .. } => {
-                "raise `fs.inotify.max_user_watches` and `max_user_instances`".to_owned()
-            }
             DesiredError::Document { path, .. } => format!("correct or remove `{}`", path.display()),
             DesiredError::ExtensionName { path, .. } => {
                 format!("correct the name under `extensions:` in `{}`", path.display())
