@@ -1,11 +1,12 @@
 //! Running the host's tools so that a cancel ends them.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::Failure;
@@ -25,8 +26,9 @@ impl Cancel {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
         if let Some(child) = *self.child.lock().unwrap() {
-            // It may have ended by itself in this moment.
-            let _ = kill(Pid::from_raw(child.cast_signed()), Signal::SIGKILL);
+            // The whole group: a bwrap that is killed before it has tied its child to itself would leave the child, with
+            // our pipe, behind. It may have ended by itself in this moment.
+            let _ = killpg(Pid::from_raw(child.cast_signed()), Signal::SIGKILL);
         }
     }
 
@@ -96,6 +98,7 @@ pub fn tool(program: impl AsRef<OsStr>) -> Command {
 pub fn run(command: &mut Command, cancel: &Cancel, place: &str) -> Result<Said, Failure> {
     cancel.check(place)?;
     let program = command.get_program().to_string_lossy().into_owned();
+    command.process_group(0);
     let child = command.spawn().map_err(|error| Failure::new(format!("starting {program}: {error}")))?;
     *cancel.child.lock().unwrap() = Some(child.id());
     // A cancel between the first check and the line above has found no child to kill.
