@@ -1,6 +1,8 @@
 //! Hears when deployments or the running transaction may have changed, and says *look*.
 //!
-//! Decides: nothing; a signal's content is never believed, so that a forged, lost or repeated one costs a look at most.
+//! Decides: whether a signal is news. A signal's content is never believed, so that a forged, lost or repeated one costs a
+//! look at most; and the daemon repeats its signals at every `Reload`, which each of our own looks calls, so what is
+//! there is held against what was there at the last signal. Without that, every look would call for the next one.
 //! Listens on a connection of its own: a stream that is not drained would stall every call on the connection it shares.
 
 use std::time::Duration;
@@ -8,13 +10,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use zbus::message::Type;
+use zbus::proxy::CacheProperties;
 use zbus::{Connection, MatchRule, MessageStream};
 
-use super::HostError;
-use super::proxy::{NAME, sysroot};
+use super::proxy::{NAME, sysroot, sysroot::SysrootProxy};
 use super::session::{Expectations, bus};
+use super::{Deployment, HostError, observed};
 
 /// A counter that moves with every signal, for as long as this value lives.
 #[derive(Debug)]
@@ -51,7 +54,26 @@ impl Drop for Changes {
 struct Ears {
     properties: MessageStream,
     owner: MessageStream,
-    _bus: Connection,
+    bus: Connection,
+    answer: Duration,
+    seen: Option<Seen>,
+}
+
+/// What the properties showed at the last signal.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    transaction: String,
+    deployments: Vec<Deployment>,
+}
+
+/// What was heard.
+enum Heard {
+    /// Something is not as it was.
+    News,
+    /// A signal that repeats what is known.
+    Nothing,
+    /// The bus is gone.
+    Silence,
 }
 
 impl Ears {
@@ -61,10 +83,10 @@ impl Ears {
             address: super::text::shown(address.unwrap_or("system")),
             source: Box::new(source),
         };
-        Self::subscribe(connection).await.map_err(failed)
+        Self::subscribe(connection, expected.answer).await.map_err(failed)
     }
 
-    async fn subscribe(connection: Connection) -> zbus::Result<Self> {
+    async fn subscribe(connection: Connection, answer: Duration) -> zbus::Result<Self> {
         let properties = MatchRule::builder()
             .msg_type(Type::Signal)
             .sender(NAME)
@@ -83,17 +105,42 @@ impl Ears {
         Ok(Self {
             properties: MessageStream::for_match_rule(properties, &connection, None).await?,
             owner: MessageStream::for_match_rule(owner, &connection, None).await?,
-            _bus: connection,
+            bus: connection,
+            answer,
+            seen: None,
         })
     }
 
-    /// Waits for one signal; false when the bus is gone.
-    async fn hear(&mut self) -> bool {
+    /// Waits for one signal and says what it means.
+    async fn hear(&mut self) -> Heard {
         // Cancel-safe: `next` takes a message out of its queue only when it returns it.
         tokio::select! {
-            signal = self.properties.next() => signal.is_some_and(|signal| signal.is_ok()),
-            signal = self.owner.next() => signal.is_some_and(|signal| signal.is_ok()),
+            signal = self.properties.next() => match signal {
+                Some(Ok(_)) => self.compare().await,
+                Some(Err(_)) | None => Heard::Silence,
+            },
+            signal = self.owner.next() => match signal {
+                Some(Ok(_)) => Heard::News,
+                Some(Err(_)) | None => Heard::Silence,
+            },
         }
+    }
+
+    /// Holds the properties against those of the last signal. What cannot be read counts as news: a look will tell.
+    async fn compare(&mut self) -> Heard {
+        let now = timeout(self.answer, self.read()).await.ok().flatten();
+        let known = now.is_some() && now == self.seen;
+        self.seen = now;
+        if known { Heard::Nothing } else { Heard::News }
+    }
+
+    /// No `Reload` here: that would make the next signal.
+    async fn read(&self) -> Option<Seen> {
+        let proxy =
+            SysrootProxy::builder(&self.bus).cache_properties(CacheProperties::No).build().await.ok()?;
+        let transaction = proxy.active_transaction_path().await.ok()?;
+        let deployments = observed::deployments(proxy.deployments().await.ok()?).ok()?;
+        Some(Seen { transaction, deployments })
     }
 }
 
@@ -104,8 +151,12 @@ async fn keep_listening(
     expected: Expectations,
 ) {
     loop {
-        while ears.hear().await {
-            moved(&counter);
+        loop {
+            match ears.hear().await {
+                Heard::News => moved(&counter),
+                Heard::Nothing => {}
+                Heard::Silence => break,
+            }
         }
         // The bus went away. Whatever happens until it is back goes unheard, so that calls for a look, too.
         drop(ears);

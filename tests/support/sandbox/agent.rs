@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::bus;
@@ -136,11 +137,12 @@ impl Agent {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let socket = self.dir.join(format!("run/notify-{number}"));
         let notices = UnixDatagram::bind(&socket).unwrap();
-        notices.set_nonblocking(true).unwrap();
         let log = self.dir.join(format!("log/agent-{number}.log"));
         let mut command = self.command(["run"]);
         command.env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
-        Daemon { process: Running::start(command), notices, heard: Vec::new(), log }
+        let heard = Arc::default();
+        listen(notices, Arc::clone(&heard));
+        Daemon { process: Running::start(command), heard, log }
     }
 
     /// Each set of settings has a root of its own, so that two agents of one host can differ.
@@ -160,34 +162,29 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Daemon {
     process: Running,
-    notices: UnixDatagram,
-    heard: Vec<String>,
+    heard: Arc<Mutex<Vec<String>>>,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Everything it has told its service manager so far, one assignment a line: `READY=1`, `STATUS=…`.
-    pub fn notices(&mut self) -> &[String] {
-        let mut buffer = [0; 4096];
-        while let Ok(length) = self.notices.recv(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            self.heard.extend(text.lines().map(str::to_owned));
-        }
-        &self.heard
+    pub fn notices(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
     }
 
     /// Waits until it has told its service manager something that `fits`.
     #[track_caller]
     pub fn await_notice(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         wait::until(what, || {
-            if let Some(found) = self.notices().iter().find(|notice| fits(notice)) {
+            let heard = self.notices();
+            if let Some(found) = heard.iter().find(|notice| fits(notice)) {
                 return Ok(found.clone());
             }
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             if let Some(status) = self.process.child().try_wait().unwrap() {
                 panic!("the agent ended ({status}) before {what}:\n{log}");
             }
-            Err(format!("{:?}; its log:\n{log}", self.heard))
+            Err(format!("{heard:?}; its log:\n{log}"))
         })
     }
 
@@ -212,7 +209,11 @@ impl Daemon {
     pub fn stop(mut self) -> ExitStatus {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         wait::until("the agent to stop", || {
-            self.process.child().try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+            self.process
+                .child()
+                .try_wait()
+                .unwrap()
+                .ok_or_else(|| format!("it runs; its log:\n{}", self.log()))
         })
     }
 
@@ -226,6 +227,18 @@ impl Daemon {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
+}
+
+/// Takes what is told as a service manager does, always: a queue that nobody empties would stop the teller.
+fn listen(notices: UnixDatagram, heard: Arc<Mutex<Vec<String>>>) {
+    let take = move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = notices.recv(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            heard.lock().unwrap().extend(text.lines().map(str::to_owned));
+        }
+    };
+    std::thread::Builder::new().name("service manager".to_owned()).spawn(take).unwrap();
 }
 
 /// One of the workspace's programs, found beside the test that runs; refused when older than its source.
