@@ -97,7 +97,19 @@ fn no_label_has_an_unbounded_value() {
             }
         }
     }
-    let known = ["extension", "version", "reason", "result", "class", "le", "step", "state", "kind", "arch", "package"];
+    let known = [
+        "extension",
+        "version",
+        "reason",
+        "result",
+        "class",
+        "le",
+        "step",
+        "state",
+        "kind",
+        "arch",
+        "package",
+    ];
     for name in values.keys() {
         assert!(known.contains(name), "`{name}` is not one of the bounded labels {known:?}");
     }
