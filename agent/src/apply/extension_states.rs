@@ -7,7 +7,7 @@ use extensions_manifest::{ExtensionName, Nevra};
 use super::pass_report::ExtensionState;
 use crate::desired::Desired;
 use crate::host::{Deployment, Observed};
-use crate::plan::{Ledger, Owned, Share};
+use crate::plan::{self, Ledger, Owned, Share};
 
 /// Where each extension stands that is wanted, that the last decision put on the host, or that is leaving it.
 pub fn extension_states(
@@ -30,8 +30,8 @@ pub fn extension_states(
             },
         );
     }
-    for (name, requested_by) in desired.iter().flat_map(|desired| &desired.extensions) {
-        let state = states.entry(name.clone()).or_insert_with(|| ExtensionState {
+    for (name, requested_by) in desired.map(plan::wanted).unwrap_or_default() {
+        let state = states.entry(name).or_insert_with(|| ExtensionState {
             desired: true,
             staged: false,
             booted: false,
@@ -41,7 +41,7 @@ pub fn extension_states(
             in_base: BTreeSet::new(),
         });
         state.desired = true;
-        state.requested_by.clone_from(requested_by);
+        state.requested_by = requested_by;
     }
     states
 }

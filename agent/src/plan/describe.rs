@@ -6,7 +6,7 @@ use super::change::{Basis, Change};
 use super::document::{
     API_VERSION, Decision, InstallLine, KeepLine, PayloadLine, PlanDocument, StartLine, UninstallLine,
 };
-use super::{Plan, PlanInputs, explain};
+use super::{Plan, PlanInputs, explain, wanted};
 use crate::host::Deployment;
 use crate::payload::Payload;
 
@@ -35,7 +35,7 @@ fn blank(inputs: &PlanInputs<'_>) -> PlanDocument {
         kind: "Plan".to_owned(),
         decision: Decision::Nothing,
         generation: inputs.desired.generation(),
-        requested_by: inputs.desired.extensions.clone(),
+        requested_by: wanted(inputs.desired),
         kernel_type: inputs.desired.kernel_type,
         payload: inputs.payload.map(payload),
         start: inputs.observed.pending_or_booted().map(start),

@@ -17,7 +17,7 @@ mod resolve;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use extensions_manifest::{Base, ExtensionName};
 
@@ -82,6 +82,13 @@ impl PlanInputs<'_> {
 /// Whether anything is wanted that needs a payload.
 pub fn wants_anything(desired: &Desired) -> bool {
     !desired.extensions.is_empty() || kernel::name(desired.kernel_type).is_some()
+}
+
+/// The wanted extensions with the MachineConfigs that asked for each; a kernel that is not the base's own counts as one.
+pub fn wanted(desired: &Desired) -> BTreeMap<ExtensionName, BTreeSet<String>> {
+    let kernel = kernel::name(desired.kernel_type).and_then(|name| name.parse().ok());
+    let kernel = kernel.map(|name| (name, desired.kernel_type_from.iter().cloned().collect()));
+    desired.extensions.clone().into_iter().chain(kernel).collect()
 }
 
 /// Decides what to do. Equal inputs give equal plans.

@@ -65,6 +65,13 @@ fn a_realtime_kernel_and_an_extension_travel_in_one_change() {
 }
 
 #[test]
+fn a_wanted_kernel_counts_as_an_extension_with_who_asked_for_it() {
+    let wanted = super::super::wanted(&realtime(&["usbguard"]).desired);
+    assert_eq!(wanted.keys().cloned().collect::<BTreeSet<_>>(), names(&["kernel-type-realtime", "usbguard"]));
+    assert_eq!(wanted[&name("kernel-type-realtime")], BTreeSet::from(["99-realtime".to_owned()]));
+}
+
+#[test]
 fn the_default_kernel_comes_back_in_one_change() {
     let there = realtime(&[]).change();
     let mut observed = booted(&[local(RT[0], "one"), local(RT[1], "one")]);
