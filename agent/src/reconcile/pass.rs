@@ -71,6 +71,7 @@ async fn converge<H: Host, S: PayloadSource>(
     loop {
         let observed = recover(parts, lock, notes).await?;
         if let Some(outcome) = standing(&desired, &observed, &notes.ledger) {
+            forget_the_aim(parts, lock, &desired, notes)?;
             return Ok(outcome);
         }
         let found = gather(parts, &desired, &observed, notes).await?;
@@ -172,6 +173,20 @@ fn standing(desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<P
         (true, false) => PassOutcome::NothingWanted,
         (false, _) => PassOutcome::AwaitingReboot { deployment: next.id.clone() },
     })
+}
+
+/// Where nothing is wanted there is no aim, also when what it had was never ours to remove.
+fn forget_the_aim<H, S>(
+    parts: &Parts<'_, H, S>,
+    lock: &HostLock,
+    desired: &Desired,
+    notes: &mut Notes<'_>,
+) -> Result<(), Problem> {
+    if plan::wants_anything(desired) || notes.ledger.aim.is_none() {
+        return Ok(());
+    }
+    notes.ledger.aim = None;
+    parts.state.keep_ledger(lock, &notes.ledger).map_err(|error| Problem::of(&error))
 }
 
 /// Whether the same text always means the same payload. A tag or a directory has to be looked at again.

@@ -34,8 +34,8 @@ pub(super) enum Deed {
     Cancel,
     /// Goes away, with or without having staged it.
     Lose { staged: bool },
-    /// Joins the call to somebody else's.
-    Join,
+    /// Joins the call to somebody else's, which may stage the very same.
+    Join { staged: bool },
     /// Refuses, because somebody else's transaction runs.
     Busy,
     /// Never answers: the moment at which a test lets the agent die.
@@ -176,10 +176,15 @@ impl Host for FakeHost {
         if deed == Deed::Busy {
             return Err(HostError::Busy { title: "somebody else's".to_owned() });
         }
-        if !matches!(deed, Deed::Join | Deed::Hang { started: false, .. }) {
+        if !matches!(deed, Deed::Join { .. } | Deed::Hang { started: false, .. }) {
             progress(Progress::Task("Checking out tree".to_owned()));
         }
-        if matches!(deed, Deed::Finish | Deed::Lose { staged: true } | Deed::Hang { staged: true, .. }) {
+        let stages = match deed {
+            Deed::Finish => true,
+            Deed::Lose { staged } | Deed::Join { staged } | Deed::Hang { staged, .. } => staged,
+            Deed::Pretend | Deed::Fail | Deed::Cancel | Deed::Busy => false,
+        };
+        if stages {
             self.stage(&call);
         }
         self.changes.send_modify(|version| *version += 1);
@@ -188,7 +193,7 @@ impl Host for FakeHost {
             Deed::Fail => Outcome::Failed { message: "no space left".to_owned() },
             Deed::Cancel => Outcome::Cancelled { message: "Operation was cancelled".to_owned() },
             Deed::Lose { .. } => Outcome::Lost,
-            Deed::Join => Outcome::NotOurs,
+            Deed::Join { .. } => Outcome::NotOurs,
             Deed::Busy => unreachable!("answered above"),
             Deed::Hang { started, staged } => {
                 if started && !staged {

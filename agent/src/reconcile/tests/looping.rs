@@ -1,6 +1,6 @@
 //! The loop: one pass at a time, woken by the wish and the host, stopped cleanly.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -97,22 +97,6 @@ async fn of_many_wishes_in_a_row_the_last_one_wins_with_one_call() {
     })
     .await;
     assert_eq!(node.host.calls().len(), 1);
-}
-
-#[tokio::test]
-async fn our_own_failing_transaction_does_not_start_the_next_one() {
-    let (node, wishes) = (Node::new(), wishes(wish(&["usbguard"])));
-    node.host.will(&[Deed::Fail]);
-    let seen = Mutex::new(0);
-    beside(&node, &wishes, ASLEEP, async |mut reports, _| {
-        assert!(reports.recv().await.unwrap().problem().is_some());
-        // The failed call woke the loop; the wish that follows is the first thing that it obeys.
-        wishes.becomes(wish(&[]));
-        assert_eq!(reports.recv().await.unwrap().outcome, PassOutcome::NothingWanted);
-        *seen.lock().unwrap() += 1;
-    })
-    .await;
-    assert_eq!((node.host.calls().len(), seen.into_inner().unwrap()), (1, 1));
 }
 
 #[tokio::test]

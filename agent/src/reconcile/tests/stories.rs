@@ -165,12 +165,22 @@ async fn a_host_that_stays_busy_is_left_alone_after_a_few_tries() {
 #[tokio::test]
 async fn a_call_that_was_joined_to_anothers_is_not_believed() {
     let node = Node::new();
-    node.host.will(&[Deed::Join]);
+    node.host.will(&[Deed::Join { staged: false }]);
     let report = node.pass(&wish(&["usbguard"])).await;
     assert!(staged(&report.outcome));
     let calls = node.host.calls();
     assert_eq!(calls.len(), 2);
     assert_ne!(calls[0].nonce, calls[1].nonce);
+}
+
+#[tokio::test]
+async fn what_anothers_equal_call_has_staged_is_theirs() {
+    let node = Node::new();
+    node.host.will(&[Deed::Join { staged: true }]);
+    let report = node.pass(&wish(&["usbguard"])).await;
+    assert_eq!(report.outcome, PassOutcome::AwaitingReboot { deployment: "staged-1".to_owned() });
+    node.pass(&wish(&[])).await;
+    assert_eq!((node.next(), node.host.calls().len()), (closure(), 1));
 }
 
 #[tokio::test]
@@ -230,4 +240,17 @@ async fn a_tag_is_looked_at_each_time_and_calls_nothing_when_it_means_the_same()
     let report = node.pass(&tagged).await;
     assert_eq!((node.loads(), report.calls), (2, 0));
     assert_eq!(report.outcome, PassOutcome::AwaitingReboot { deployment: "staged-1".to_owned() });
+}
+
+#[tokio::test]
+async fn an_extension_that_an_admin_has_completely_is_never_called_for_and_leaves_no_trace() {
+    let all: Vec<LocalPackage> = closure().into_iter().collect();
+    let node = Node::having(&all);
+    let report = node.pass(&wish(&["usbguard"])).await;
+    assert_eq!(report.outcome, PassOutcome::Booted { deployment: "booted".to_owned() });
+    assert_eq!(node.pass(&wish(&["usbguard"])).await.calls, 0);
+    assert_eq!(node.loads(), 1);
+    let report = node.pass(&wish(&[])).await;
+    assert_eq!((report.outcome, report.extensions.len()), (PassOutcome::NothingWanted, 0));
+    assert_eq!((node.next(), node.host.calls().len()), (closure(), 0));
 }
