@@ -1,15 +1,12 @@
 //! One pass, from the wish to the report. It may be run at any time and ends in the same place.
 
-use std::time::Duration;
-
 use extensions_manifest::Base;
 
-use super::Clock;
 use super::notes::{Notes, Part};
+use super::parts::Parts;
 use super::recover::recover;
 use crate::apply::{
-    Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, State, Step, Tools,
-    Watcher, apply,
+    Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, Step, Tools, apply,
 };
 use crate::desired::{Desired, Latest};
 use crate::host::{Deployment, Host, HostError, Observed};
@@ -18,28 +15,6 @@ use crate::plan::{self, Ledger, Plan, PlanInputs};
 
 /// How often a pass decides anew because somebody else's transaction came in between, or ours was lost.
 const ATTEMPTS: u32 = 4;
-
-/// What a pass works with.
-pub struct Parts<'a, H, S> {
-    /// The host.
-    pub host: &'a H,
-    /// Where payloads come from.
-    pub source: &'a S,
-    /// The agent's own state.
-    pub state: &'a State,
-    /// The payload to use when no MachineConfig names one.
-    pub default_payload: Option<&'a str>,
-    /// How long to wait for somebody else's transaction.
-    pub wait_limit: Duration,
-    /// How long our own transaction may take before it is given up as lost.
-    pub transaction_limit: Duration,
-    /// The time.
-    pub clock: &'a dyn Clock,
-    /// Makes a text that was never used before.
-    pub nonce: &'a (dyn Fn() -> String + Send + Sync),
-    /// Who is told about steps.
-    pub watcher: Watcher<'a>,
-}
 
 /// Runs one pass: what `apply` does once and the loop does again and again.
 pub async fn once<H: Host, S: PayloadSource>(
@@ -90,7 +65,7 @@ async fn converge<H: Host, S: PayloadSource>(
             Err(error) => return Err(Problem::of(&error)),
         }
         // Never replayed: the host has changed under us, so everything is looked at again.
-        wait(parts, None, notes).await?;
+        parts.wait_idle(None, notes).await?;
     }
 }
 
@@ -100,7 +75,7 @@ async fn look_ahead<H: Host, S: PayloadSource>(
     notes: &mut Notes<'_>,
 ) -> Result<PassOutcome, Problem> {
     let desired = wanted(parts, wish, notes)?;
-    let observed = observe(parts, notes).await?;
+    let observed = parts.observe(notes).await?;
     let ledger = parts.state.ledger().map_err(|error| Problem::of(&error))?;
     let intent = parts.state.intent().map_err(|error| Problem::of(&error))?;
     notes.ledger = match intent {
@@ -127,32 +102,6 @@ fn wanted<H, S>(parts: &Parts<'_, H, S>, wish: &Latest, notes: &mut Notes<'_>) -
     }
     notes.desired = Some(desired.clone());
     Ok(desired)
-}
-
-pub(super) async fn observe<H: Host, S>(
-    parts: &Parts<'_, H, S>,
-    notes: &mut Notes<'_>,
-) -> Result<Observed, Problem> {
-    (parts.watcher)(Step::Observing);
-    let start = notes.start();
-    let observed = parts.host.observe().await;
-    notes.took(Part::Observe, start);
-    let observed = observed.map_err(|error| Problem::of(&error))?;
-    notes.observed = Some(observed.clone());
-    Ok(observed)
-}
-
-/// Waits until no transaction runs.
-pub(super) async fn wait<H: Host, S>(
-    parts: &Parts<'_, H, S>,
-    title: Option<String>,
-    notes: &mut Notes<'_>,
-) -> Result<(), Problem> {
-    (parts.watcher)(Step::Waiting { title });
-    let start = notes.start();
-    let idle = parts.host.wait_idle(parts.wait_limit).await;
-    notes.took(Part::Wait, start);
-    idle.map_err(|error| Problem::of(&error))
 }
 
 /// How the pass ends when nothing has to be resolved: nothing is wanted and nothing ours is in the next boot, or the

@@ -1,7 +1,7 @@
 //! What an earlier run left open, settled by looking at the host; never by doing it again.
 
 use super::notes::Notes;
-use super::pass::{Parts, observe, wait};
+use super::parts::Parts;
 use crate::apply::{ApplyError, HostLock, PayloadSource, Problem, Step, Verdict};
 use crate::host::{Host, Observed};
 
@@ -14,7 +14,7 @@ pub(super) async fn recover<H: Host, S: PayloadSource>(
     notes: &mut Notes<'_>,
 ) -> Result<Observed, Problem> {
     let observed = loop {
-        let observed = observe(parts, notes).await?;
+        let observed = parts.observe(notes).await?;
         let Some(mut intent) = parts.state.intent().map_err(problem)? else { break observed };
         (parts.watcher)(Step::Recovering { nonce: intent.nonce.clone() });
         let ledger = parts.state.ledger().map_err(problem)?;
@@ -26,7 +26,7 @@ pub(super) async fn recover<H: Host, S: PayloadSource>(
                 }
                 let title = observed.transaction.and_then(|transaction| transaction.title);
                 // Ends with an error when the limit has passed, so this loop does too.
-                wait(parts, title, notes).await?;
+                parts.wait_idle(title, notes).await?;
             }
             Verdict::Done { deployment } => {
                 tracing::info!(deployment, "an earlier call went through");

@@ -7,7 +7,7 @@
 
 use std::io::Read;
 
-use super::verify::RpmError;
+use super::error::RpmError;
 
 /// The lead: magic, version, and a name that nobody reads any more.
 pub(super) const LEAD_BYTES: usize = 96;

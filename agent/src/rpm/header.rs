@@ -9,7 +9,7 @@ use extensions_manifest::{
 };
 use rpm::{DependencyFlags, Error, IndexSignatureTag, IndexTag, PackageMetadata};
 
-use super::verify::RpmError;
+use super::error::RpmError;
 
 /// Longest path of a file, in bytes, as Linux has it.
 const PATH_BYTES: usize = 4096;

@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 pub(crate) mod craft;
+mod error;
 mod guard;
 mod header;
 #[cfg(test)]
@@ -17,8 +18,9 @@ mod verify;
 use extensions_manifest::{PackageFacts, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
+pub use error::RpmError;
 pub(crate) use verify::restore_from_checked_record;
-pub use verify::{RpmError, Verified, inspect};
+pub use verify::{Verified, inspect};
 
 /// One package file, as its verified header and its bytes say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
