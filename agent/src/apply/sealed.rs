@@ -33,6 +33,12 @@ struct Seal {
     value: Value,
 }
 
+/// The one thing that every format has, so that a newer one is known whatever else it looks like.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
 /// A file that holds one value.
 #[derive(Debug, Clone)]
 pub(super) struct Sealed {
@@ -56,14 +62,15 @@ impl Sealed {
         if bytes.len() as u64 > BYTES {
             return Ok(Found::Damaged("it is too large".to_owned()));
         }
+        if let Ok(Format { format: found }) = serde_json::from_slice(&bytes)
+            && found > self.format
+        {
+            return Err(ApplyError::NewerFormat { path: self.path.clone(), found, known: self.format });
+        }
         let seal: Seal = match serde_json::from_slice(&bytes) {
             Ok(seal) => seal,
             Err(error) => return Ok(Found::Damaged(error.to_string())),
         };
-        if seal.format > self.format {
-            let (path, known) = (self.path.clone(), self.format);
-            return Err(ApplyError::NewerFormat { path, found: seal.format, known });
-        }
         let canonical = serde_json::to_vec(&seal.value).map_err(|source| self.encode(source))?;
         if Sha256Digest::of(&canonical) != seal.checksum {
             return Ok(Found::Damaged("its checksum is another".to_owned()));
@@ -188,6 +195,12 @@ mod tests {
             Err(ApplyError::NewerFormat { found: 2, known: 1, .. })
         ));
         assert_eq!(newer.read::<String>().unwrap(), Found::Value("from tomorrow".to_owned()));
+        // Nor is one damaged, and put aside, that is built otherwise.
+        fs::write(&newer.path, r#"{"format":3,"content":[]}"#).unwrap();
+        assert!(matches!(
+            file(&directory).read::<String>(),
+            Err(ApplyError::NewerFormat { found: 3, known: 1, .. })
+        ));
     }
 
     #[test]
