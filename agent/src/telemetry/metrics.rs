@@ -226,8 +226,11 @@ impl Metrics {
     /// Counts what one pass found and did. Scraping it twice between two passes gives the same.
     pub fn record(&self, report: &PassReport) {
         let _whole = self.changing();
-        self.extensions(&report.extensions);
-        self.reboot_pending.set(report.reboot_pending.into());
+        // A pass that could not ask the host knows nothing new of it: what was seen last stays, and `blocked` says why.
+        if report.observed.is_some() || report.problem().is_none() {
+            self.extensions(&report.extensions);
+            self.reboot_pending.set(report.reboot_pending.into());
+        }
         self.calls.inc_by(report.calls.into());
         if let Some(fetch) = report.payload.as_ref().map(|payload| payload.fetch) {
             self.requests.inc_by(fetch.requests);
