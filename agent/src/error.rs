@@ -150,6 +150,10 @@ reasons! {
     AnotherInstance = "AnotherInstance", 53, Wait, Some("stop the other `extensions-agent`, or ask it: `extensions-agent status`");
     /// The reboot that the host is about to make has been requested already.
     RebootInProgress = "RebootInProgress", 54, Wait, Some("wait for the reboot");
+    /// What was staged was gone again before it was booted, several times in a row.
+    StagingLost = "StagingLost", 55, Refuse, Some("see who drops it: `journalctl -u rpm-ostreed -u ostree-finalize-staged` with `-b -1` for the last boot; then stop the agent, run `extensions-agent apply` and start it again");
+    /// Somebody went back to an older deployment without what is wanted.
+    RolledBack = "RolledBack", 56, Refuse, Some("boot the newer deployment again, change what is wanted, or stop the agent, run `extensions-agent apply` and start it again");
 }
 
 /// The error and all its causes on one line, `outer: inner: innermost`, without saying anything twice.
@@ -167,11 +171,6 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// A number of bytes for people: `12.40 MiB`.
-pub fn size(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,11 +181,6 @@ mod tests {
         let codes: BTreeSet<u8> = Reason::ALL.iter().map(|reason| reason.exit_code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(codes.iter().all(|code| *code == 1 || (10..=99).contains(code)));
-    }
-
-    #[test]
-    fn a_size_is_short() {
-        assert_eq!((size(0).as_str(), size(13_000_000).as_str()), ("0 B", "12.40 MiB"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use extensions_manifest::{ExtensionName, Nevra};
 use super::pass_report::ExtensionState;
 use crate::desired::Desired;
 use crate::host::{Deployment, Observed};
-use crate::plan::{self, Ledger, Owned, Share};
+use crate::plan::{self, Aim, Ledger, Owned, Share};
 
 /// Where each extension stands that is wanted, that the last decision put on the host, or that is leaving it.
 pub fn extension_states(
@@ -16,13 +16,21 @@ pub fn extension_states(
     observed: Option<&Observed>,
 ) -> BTreeMap<ExtensionName, ExtensionState> {
     let mut states = BTreeMap::new();
+    let aim = ledger.aim.as_ref();
+    let has_all = |deployment: Option<&Deployment>, share: &Share| {
+        deployment.is_some_and(|deployment| {
+            let proved = |aim: &Aim| aim.is_proved_on(&deployment.base_checksum);
+            has_packages(deployment, &share.packages) && (share.in_base.is_empty() || aim.is_some_and(proved))
+        })
+    };
     for (name, share) in shares(ledger) {
         states.insert(
-            name,
+            name.clone(),
             ExtensionState {
-                desired: false,
-                staged: has_all(observed.and_then(Observed::pending_or_booted), &share.packages),
-                booted: has_all(observed.and_then(Observed::booted), &share.packages),
+                // Where the wish cannot be read, the last one that was acted upon is what is known of it.
+                desired: desired.is_none() && aim.is_some_and(|aim| aim.extensions.contains_key(&name)),
+                staged: has_all(observed.and_then(Observed::pending_or_booted), &share),
+                booted: has_all(observed.and_then(Observed::booted), &share),
                 version: share.version,
                 requested_by: BTreeSet::new(),
                 packages: share.packages,
@@ -68,8 +76,6 @@ fn shares(ledger: &Ledger) -> BTreeMap<ExtensionName, Share> {
     shares
 }
 
-fn has_all(deployment: Option<&Deployment>, packages: &BTreeSet<Nevra>) -> bool {
-    deployment.is_some_and(|deployment| {
-        packages.iter().all(|nevra| deployment.local_packages.iter().any(|local| local.nevra == *nevra))
-    })
+fn has_packages(deployment: &Deployment, packages: &BTreeSet<Nevra>) -> bool {
+    packages.iter().all(|nevra| deployment.local_packages.iter().any(|local| local.nevra == *nevra))
 }

@@ -22,6 +22,9 @@ pub struct Intent {
     pub payload: Option<Sha256Digest>,
     /// The deployment it starts from.
     pub start: String,
+    /// The deployments that were there before it: none of them can be what came of it.
+    #[serde(default)]
+    pub before: BTreeSet<String>,
     /// Packages it installs.
     pub install: BTreeSet<LocalPackage>,
     /// Packages it uninstalls.
@@ -68,6 +71,13 @@ impl Intent {
             generation: aim.map(|aim| aim.generation),
             payload: aim.and_then(|aim| aim.payload),
             start: change.start.id.clone(),
+            before: change
+                .basis
+                .ledger
+                .staging
+                .as_ref()
+                .map(|staging| staging.before.clone())
+                .unwrap_or_default(),
             install: installed.collect(),
             uninstall: gone.collect(),
             expected: change.expected.clone(),
@@ -88,12 +98,17 @@ impl Intent {
         }
     }
 
-    /// The deployment that is exactly what was meant: that of the next boot, or the booted one.
+    /// The deployment that is exactly what was meant: that of the next boot, or the booted one. One that was there before
+    /// is not: a change back to what is booted, which never ran, would claim packages that somebody else layered.
     pub fn fulfilled_by<'a>(&self, observed: &'a Observed) -> Option<&'a Deployment> {
         [observed.pending_or_booted(), observed.booted()]
             .into_iter()
             .flatten()
-            .find(|deployment| self.expected.is(deployment))
+            .find(|deployment| self.is_later(deployment) && self.expected.is(deployment))
+    }
+
+    fn is_later(&self, deployment: &Deployment) -> bool {
+        !self.before.contains(&deployment.id)
     }
 
     /// What is ours although the host does not have exactly what was meant: a call that ran may have staged our packages
@@ -104,8 +119,9 @@ impl Intent {
         if !self.started {
             return next;
         }
+        let later = observed.deployments.iter().filter(|deployment| self.is_later(deployment));
         let there: BTreeSet<&LocalPackage> =
-            observed.deployments.iter().flat_map(|deployment| &deployment.local_packages).collect();
+            later.flat_map(|deployment| &deployment.local_packages).collect();
         let identity = |owned: &Owned| LocalPackage { nevra: owned.nevra.clone(), head: Some(owned.head) };
         let known: BTreeSet<LocalPackage> = next.owned.iter().map(identity).collect();
         for owned in &self.ledger.owned {

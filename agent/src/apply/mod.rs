@@ -54,8 +54,6 @@ pub enum Step {
     },
     /// Reading the payload.
     Fetching(FetchProgress),
-    /// Reading the package database that the plan is proved against.
-    ReadingBase,
     /// The plan was made.
     Planned(Box<PlanDocument>),
     /// Opening and hashing a file to hand over.

@@ -1,12 +1,10 @@
 //! `apply`: one pass, now, with visible progress.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::context::Context;
-use super::parts::OwnParts;
+use super::parts::{OwnParts, wish};
 use super::plan;
 use super::render::{Answer, Screen};
 use super::status::StatusAnswer;
@@ -14,7 +12,7 @@ use super::stop::Stop;
 use crate::apply::{PassReport, Problem};
 use crate::error::chain;
 use crate::plan::Decision;
-use crate::reconcile::once;
+use crate::reconcile::{Parts, once};
 use crate::report::Status;
 
 /// What a pass came to.
@@ -32,8 +30,8 @@ pub(super) async fn apply(context: &Context) -> Result<ApplyAnswer, Stop> {
     let parts = OwnParts::open(context).await?;
     let lock = parts.state.lock()?;
     let watcher = |step| context.progress.step(step);
-    let wish = context.wish().map_err(Arc::new);
-    let report = once(&parts.lent(context.settings(), &watcher), &lock, &wish).await;
+    let lent = Parts { insist: true, ..parts.lent(context.settings(), &watcher) };
+    let report = once(&lent, &lock, &wish(context.settings())).await;
     context.progress.clear();
     let status = Status::of(&report);
     if let Err(error) = status.write(&context.settings().state.directory) {

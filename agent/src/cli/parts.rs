@@ -1,6 +1,9 @@
 //! The parts of a pass, opened as the settings say.
 
+use std::sync::Arc;
+
 use crate::apply::{State, Step};
+use crate::desired::Latest;
 use crate::host::RpmOstree;
 use crate::payload::Loader;
 use crate::reconcile::{Parts, SystemClock};
@@ -47,9 +50,15 @@ impl OwnParts {
             default_payload: settings.payload.image.as_deref(),
             wait_limit: settings.reconcile.wait_limit,
             transaction_limit: settings.reconcile.transaction_limit,
+            insist: false,
             clock: &self.clock,
             nonce: &self.nonce,
             watcher,
         }
     }
+}
+
+/// What the MachineConfigs want, read once.
+pub(super) fn wish(settings: &Settings) -> Latest {
+    crate::desired::read_once(&settings.machine_config.directory).map_err(Arc::new)
 }

@@ -64,8 +64,9 @@ pub(super) struct Harvest {
 
 impl Harvest {
     pub(super) fn new() -> Self {
+        let shelf = |layout| (layout, Scanned::default());
         Self {
-            shelves: shelves(),
+            shelves: [shelf(Layout::ExtensionsContainer), shelf(Layout::MachineOsContent)],
             deeper: 0,
             packages: 0,
             facts: 0,

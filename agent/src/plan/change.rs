@@ -9,7 +9,7 @@ use extensions_manifest::{ExtensionName, Nevra, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
 use super::PlanInputs;
-use super::ledger::{Aim, Ledger, Owned};
+use super::ledger::{Aim, Ledger, Owned, Staging};
 use super::obstacle;
 use super::refusal::Objection;
 use super::resolve::Resolution;
@@ -119,6 +119,9 @@ pub(super) fn change(
     for package in wanted.values() {
         compare(&mut found, inputs, start, &Wanted::new(package, resolution.as_ref()));
     }
+    if let Some(doubtful) = inputs.ledger.in_doubt(start).filter(|doubtful| !wanted.contains_key(doubtful)) {
+        found.objections.push(undecided(start, doubtful));
+    }
     for layered in &start.local_packages {
         let (Some(head), true) = (layered.head, inputs.ledger.owns(layered, start)) else { continue };
         if !found.keep.contains_key(&layered.nevra) {
@@ -140,7 +143,8 @@ pub(super) fn change(
     };
     let mut ledger = next_ledger(inputs, &found, resolution.as_ref(), start);
     ledger.removals.extend(override_remove.iter().cloned());
-    Ok(Change {
+    let payload = resolution.as_ref().map(|found| found.payload);
+    let mut change = Change {
         install: found.install,
         uninstall: found.uninstall.into_values().collect(),
         override_remove,
@@ -148,7 +152,26 @@ pub(super) fn change(
         start: start.clone(),
         expected,
         basis: Basis { resolution, keep: found.keep, ledger },
-    })
+    };
+    if !change.is_empty() {
+        change.basis.ledger.staging = Some(staging(inputs, start, payload));
+    }
+    Ok(change)
+}
+
+/// The record of staging this change, counted on from the last time where it is the same once more.
+fn staging(inputs: &PlanInputs<'_>, start: &Deployment, payload: Option<Sha256Digest>) -> Staging {
+    let mut staging = Staging {
+        generation: inputs.desired.generation(),
+        payload,
+        base_checksum: start.base_checksum.clone(),
+        before: inputs.observed.deployments.iter().map(|deployment| deployment.id.clone()).collect(),
+        times: 1,
+    };
+    if let Some(last) = inputs.ledger.staging.as_ref().filter(|last| last.repeats(&staging)) {
+        staging.times = last.times.saturating_add(1);
+    }
+    staging
 }
 
 /// One wanted package, and who wants it.
@@ -267,6 +290,11 @@ fn next_ledger(
         generation: inputs.desired.generation(),
         payload: Some(resolution.payload),
         base_checksum: start.base_checksum.clone(),
+        ran_on: inputs
+            .observed
+            .booted()
+            .filter(|booted| inputs.ledger.is_had(inputs.desired.generation(), booted))
+            .map(|booted| booted.base_checksum.clone()),
         packages,
         removals: resolution.removals.clone(),
         extensions: resolution.shares.clone(),
@@ -299,10 +327,25 @@ fn from_a_repository(inputs: &PlanInputs<'_>, wanted: &Wanted<'_>) -> Objection 
     wanted.objection(inputs, Reason::VersionConflict, message, cure)
 }
 
+/// A package that would have to go if it is ours, and stay if it is not.
+fn undecided(start: &Deployment, doubtful: &Nevra) -> Objection {
+    let (name, id) = (doubtful.name(), &start.id);
+    Objection {
+        reason: Reason::BaseUnreadable,
+        message: format!(
+            "whether the layered `{name}` is the agent's cannot be told: the origin of `{id}` is unread"
+        ),
+        cure: Some(READ_ORIGINS.to_owned()),
+        extensions: BTreeSet::new(),
+        requested_by: BTreeSet::new(),
+    }
+}
+
+const READ_ORIGINS: &str = "let the agent read the origin files below `/ostree/deploy`";
+
 fn unreadable(inputs: &PlanInputs<'_>, start: &Deployment, wanted: &Wanted<'_>) -> Objection {
     let (name, id) = (wanted.nevra.name(), &start.id);
     let message =
         format!("which file the layered `{name}` is cannot be told: the origin of `{id}` is unread");
-    let cure = "let the agent read the origin files below `/ostree/deploy`".to_owned();
-    wanted.objection(inputs, Reason::BaseUnreadable, message, cure)
+    wanted.objection(inputs, Reason::BaseUnreadable, message, READ_ORIGINS.to_owned())
 }

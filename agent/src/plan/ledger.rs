@@ -62,12 +62,46 @@ pub struct Aim {
     pub payload: Option<Sha256Digest>,
     /// The base it was proved on.
     pub base_checksum: String,
+    /// The base of the deployment that ran what is wanted while it was decided anew for another one.
+    #[serde(default)]
+    pub ran_on: Option<String>,
     /// Every package that has to be layered, whoever layered it.
     pub packages: BTreeSet<LocalPackage>,
     /// Base packages that have to be away (kernel swap).
     pub removals: BTreeSet<String>,
     /// The same by extension.
     pub extensions: BTreeMap<ExtensionName, Share>,
+}
+
+/// The last change that was staged: what tells a lost one, and a host that somebody took back to before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Staging {
+    /// The wish it answered.
+    pub generation: Sha256Digest,
+    /// The payload it came from; none when nothing was wanted.
+    pub payload: Option<Sha256Digest>,
+    /// The base it was made on.
+    pub base_checksum: String,
+    /// The deployments that were there before it.
+    pub before: BTreeSet<String>,
+    /// How often it was staged since something that came of it was booted, or since a person asked for it.
+    pub times: u32,
+}
+
+impl Aim {
+    /// Whether a name that a base meets is met by this one.
+    pub fn is_proved_on(&self, base_checksum: &str) -> bool {
+        self.base_checksum == base_checksum || self.ran_on.as_deref() == Some(base_checksum)
+    }
+}
+
+impl Staging {
+    /// Whether `other` is the same change once more.
+    pub fn repeats(&self, other: &Staging) -> bool {
+        (self.generation, self.payload, &self.base_checksum)
+            == (other.generation, other.payload, &other.base_checksum)
+    }
 }
 
 /// The record of what is ours. An empty one owns nothing.
@@ -82,6 +116,9 @@ pub struct Ledger {
     pub removals: BTreeSet<String>,
     /// What the last decision aimed at, once the host was seen to have it.
     pub aim: Option<Aim>,
+    /// The last change that was staged.
+    #[serde(default)]
+    pub staging: Option<Staging>,
 }
 
 impl Ledger {
@@ -106,6 +143,22 @@ impl Ledger {
     ///
     /// A changed base asks for a new decision, because the proof was made on the old one.
     pub fn is_met(&self, generation: Sha256Digest, deployment: &Deployment) -> bool {
+        let same_base = |aim: &Aim| aim.base_checksum == deployment.base_checksum;
+        self.aim.as_ref().is_some_and(same_base) && self.is_carried(generation, deployment)
+    }
+
+    /// Whether `deployment` has everything that the wish of `generation` comes to, on whatever base: as good as met for
+    /// what runs already, for its base was proved when it was layered. A name that is met by a base counts on that base only.
+    pub fn is_had(&self, generation: Sha256Digest, deployment: &Deployment) -> bool {
+        let proved = |aim: &Aim| {
+            aim.is_proved_on(&deployment.base_checksum)
+                || aim.extensions.values().all(|share| share.in_base.is_empty())
+        };
+        self.aim.as_ref().is_some_and(proved) && self.is_carried(generation, deployment)
+    }
+
+    /// Whether `deployment` has every package that the wish of `generation` has layered, and nothing of ours beside.
+    fn is_carried(&self, generation: Sha256Digest, deployment: &Deployment) -> bool {
         let Some(aim) = &self.aim else { return false };
         let ours_beside = deployment
             .local_packages
@@ -113,7 +166,6 @@ impl Ledger {
             .any(|package| self.owns(package, deployment) && !aim.packages.contains(package));
         let mut removals_there = self.removals.intersection(&deployment.base_removals);
         aim.generation == generation
-            && aim.base_checksum == deployment.base_checksum
             && aim.packages.is_subset(&deployment.local_packages)
             && aim.removals.is_subset(&deployment.base_removals)
             && removals_there.all(|name| aim.removals.contains(name))
@@ -124,6 +176,38 @@ impl Ledger {
     pub fn has_any_on(&self, deployment: &Deployment) -> bool {
         deployment.local_packages.iter().any(|package| self.owns(package, deployment))
             || self.removals.intersection(&deployment.base_removals).next().is_some()
+    }
+
+    /// The deployment that somebody went back to, past what was staged for the wish of `generation`: it is older than
+    /// that, is what the next boot takes, lacks what is wanted, and a newer one that has it is still there.
+    pub fn gone_back<'a>(
+        &self,
+        generation: Sha256Digest,
+        observed: &'a Observed,
+    ) -> Option<(&'a Deployment, &'a Deployment)> {
+        let staging = self.staging.as_ref().filter(|staging| staging.generation == generation)?;
+        let next = observed.pending_or_booted()?;
+        let has = |deployment: &Deployment| match &self.aim {
+            Some(_) => self.is_carried(generation, deployment),
+            None => !self.has_any_on(deployment),
+        };
+        let newer = |deployment: &&Deployment| !staging.before.contains(&deployment.id) && has(deployment);
+        let newer = observed.deployments.iter().find(newer)?;
+        (staging.before.contains(&next.id) && !has(next)).then_some((next, newer))
+    }
+
+    /// The package of ours that `deployment` may or may not have: its name and version are there, which file it is cannot
+    /// be told.
+    pub fn in_doubt<'a>(&self, deployment: &'a Deployment) -> Option<&'a Nevra> {
+        let unknown = deployment.local_packages.iter().filter(|package| package.head.is_none());
+        let retired = self.retired.iter().filter(|retired| retired.deployments.contains(&deployment.id));
+        let ours: BTreeSet<&Nevra> = self
+            .owned
+            .iter()
+            .chain(retired.map(|retired| &retired.package))
+            .map(|owned| &owned.nevra)
+            .collect();
+        unknown.map(|package| &package.nevra).find(|nevra| ours.contains(nevra))
     }
 
     /// The ledger after the booted deployment was seen to be what was aimed at: what it no longer has is kept only for
@@ -138,7 +222,10 @@ impl Ledger {
             deployment
                 .local_packages
                 .iter()
-                .any(|package| package.nevra == owned.nevra && package.head == Some(owned.head))
+                // One that cannot be told from ours may be ours, and nothing is forgotten on a doubt.
+                .any(|package| {
+                    package.nevra == owned.nevra && package.head.is_none_or(|head| head == owned.head)
+                })
         };
         let leaving = |owned: &&Owned| owned.leaving && !has(booted, owned) && observed.staged().is_none();
         for owned in self.owned.iter().filter(leaving) {
@@ -160,6 +247,11 @@ impl Ledger {
         if observed.staged().is_none() {
             let wanted = self.aim.as_ref().map(|aim| aim.removals.clone()).unwrap_or_default();
             next.removals.retain(|name| wanted.contains(name) || booted.base_removals.contains(name));
+        }
+        if let Some(staging) = &mut next.staging
+            && !staging.before.contains(&booted.id)
+        {
+            staging.times = 0;
         }
         next
     }

@@ -33,7 +33,7 @@ pub use document::{
     API_VERSION, Decision, InstallLine, KeepLine, PayloadLine, PlanDocument, StartLine, UninstallLine,
 };
 pub use explain::explain;
-pub use ledger::{Aim, Ledger, Owned, Retired, Share};
+pub use ledger::{Aim, Ledger, Owned, Retired, Share, Staging};
 pub use refusal::{Objection, Refusal};
 pub use resolve::Resolution;
 

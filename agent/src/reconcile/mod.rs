@@ -4,6 +4,7 @@
 //! Level-triggered: a wake-up only says *look*, and a pass that finds nothing to do does nothing.
 
 mod clock;
+mod hold;
 mod notes;
 mod pace;
 mod parts;

@@ -86,12 +86,15 @@ impl<'a> Notes<'a> {
     pub(super) fn report(mut self, outcome: Result<PassOutcome, Problem>) -> PassReport {
         self.timings.total = self.clock.monotonic().saturating_sub(self.begun);
         let observed = self.observed.as_ref();
+        let outcome = outcome.unwrap_or_else(|problem| PassOutcome::NotDone { problem });
+        // What is wanted may be in the next boot without a package of ours: the new base has it, or an admin layered it.
+        let waits = matches!(outcome, PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. });
         PassReport {
             at: self.clock.now(),
-            outcome: outcome.unwrap_or_else(|problem| PassOutcome::NotDone { problem }),
+            outcome,
             calls: self.calls.load(Ordering::Relaxed),
             extensions: extension_states(self.desired.as_ref(), &self.ledger, observed),
-            reboot_pending: observed.is_some_and(|observed| reboot_pending(&self.ledger, observed)),
+            reboot_pending: waits || observed.is_some_and(|observed| reboot_pending(&self.ledger, observed)),
             desired: self.desired,
             payload: self.payload,
             plan: self.plan,

@@ -21,6 +21,8 @@ pub struct Parts<'a, H, S> {
     pub wait_limit: Duration,
     /// How long our own transaction may take before it is given up as lost.
     pub transaction_limit: Duration,
+    /// Whether a person asks for it now: then a change is made that would be held back otherwise.
+    pub insist: bool,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Makes a text that was never used before.

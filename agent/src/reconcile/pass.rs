@@ -2,6 +2,7 @@
 
 use extensions_manifest::Base;
 
+use super::hold;
 use super::notes::{Notes, Part};
 use super::parts::Parts;
 use super::recover::recover;
@@ -9,9 +10,10 @@ use crate::apply::{
     Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, Step, Tools, apply,
 };
 use crate::desired::{Desired, Latest};
+use crate::error::chain;
 use crate::host::{Deployment, Host, HostError, Observed};
 use crate::payload::{Identifier, Payload, Reference};
-use crate::plan::{self, Ledger, Plan, PlanInputs};
+use crate::plan::{self, Change, Ledger, Plan, PlanInputs};
 
 /// How often a pass decides anew because somebody else's transaction came in between, or ours was lost.
 const ATTEMPTS: u32 = 4;
@@ -23,40 +25,54 @@ pub async fn once<H: Host, S: PayloadSource>(
     wish: &Latest,
 ) -> PassReport {
     let mut notes = Notes::new(parts.clock);
-    let outcome = converge(parts, lock, wish, &mut notes).await;
+    let outcome = match wanted(parts, wish, &mut notes) {
+        Ok(desired) => converge(parts, lock, &desired, &mut notes).await,
+        Err(problem) => {
+            look_around(parts, &mut notes).await;
+            Err(problem)
+        }
+    };
     notes.report(outcome)
 }
 
 /// Says what a pass would do. Changes nothing, on the host or in the state, and needs no lock.
 pub async fn preview<H: Host, S: PayloadSource>(parts: &Parts<'_, H, S>, wish: &Latest) -> PassReport {
     let mut notes = Notes::new(parts.clock);
-    let outcome = look_ahead(parts, wish, &mut notes).await;
+    let outcome = match wanted(parts, wish, &mut notes) {
+        Ok(desired) => look_ahead(parts, &desired, &mut notes).await,
+        Err(problem) => {
+            look_around(parts, &mut notes).await;
+            Err(problem)
+        }
+    };
     notes.report(outcome)
 }
 
 async fn converge<H: Host, S: PayloadSource>(
     parts: &Parts<'_, H, S>,
     lock: &HostLock,
-    wish: &Latest,
+    desired: &Desired,
     notes: &mut Notes<'_>,
 ) -> Result<PassOutcome, Problem> {
-    let desired = wanted(parts, wish, notes)?;
     parts.state.quarantine(lock).map_err(|error| Problem::of(&error))?;
     let mut attempt = 1;
     loop {
         let observed = recover(parts, lock, notes).await?;
-        if let Some(outcome) = standing(&desired, &observed, &notes.ledger) {
-            forget_the_aim(parts, lock, &desired, notes)?;
+        if let Some(outcome) = standing(desired, &observed, &notes.ledger) {
+            forget_the_aim(parts, lock, desired, notes)?;
             return Ok(outcome);
         }
-        let found = gather(parts, &desired, &observed, notes).await?;
+        if !parts.insist {
+            hold::rolled_back(desired, &observed, &notes.ledger).map_err(|held| Problem::of(&held))?;
+        }
+        let found = gather(parts, desired, &observed, notes).await?;
         let ledger = notes.ledger.clone();
-        let inputs = found.inputs(&desired, &observed, &ledger);
+        let inputs = found.inputs(desired, &observed, &ledger);
         let plan = decide(parts, &inputs, notes);
         let change = match plan {
             Plan::Refuse(refusal) => return Err(Problem::of(&refusal)),
             Plan::Nothing(basis) => return nothing_to_do(parts, lock, basis.ledger, notes),
-            Plan::Change(change) => change,
+            Plan::Change(change) => admitted(parts, change)?,
         };
         let checked = plan::check(change, &inputs).map_err(|flaw| Problem::of(&flaw))?;
         match carry_out(parts, lock, checked, notes).await {
@@ -69,12 +85,31 @@ async fn converge<H: Host, S: PayloadSource>(
     }
 }
 
+/// The change, unless it was made in vain too often. A person who insists starts the count anew.
+fn admitted<H, S>(parts: &Parts<'_, H, S>, mut change: Box<Change>) -> Result<Box<Change>, Problem> {
+    if parts.insist {
+        change.basis.ledger.staging.iter_mut().for_each(|staging| staging.times = 1);
+    }
+    hold::staging_lost(change.basis.ledger.staging.as_ref()).map_err(|held| Problem::of(&held))?;
+    Ok(change)
+}
+
+/// Looks at the host although nothing can be decided: a document that cannot be read makes nothing else unknown.
+async fn look_around<H: Host, S: PayloadSource>(parts: &Parts<'_, H, S>, notes: &mut Notes<'_>) {
+    match parts.state.ledger() {
+        Ok(ledger) => notes.ledger = ledger,
+        Err(error) => tracing::warn!(error = %chain(&error), "what is ours on the host is not known"),
+    }
+    if let Err(problem) = parts.observe(notes).await {
+        tracing::warn!(error = problem.message, "the host could not be asked either");
+    }
+}
+
 async fn look_ahead<H: Host, S: PayloadSource>(
     parts: &Parts<'_, H, S>,
-    wish: &Latest,
+    desired: &Desired,
     notes: &mut Notes<'_>,
 ) -> Result<PassOutcome, Problem> {
-    let desired = wanted(parts, wish, notes)?;
     let observed = parts.observe(notes).await?;
     let ledger = parts.state.ledger().map_err(|error| Problem::of(&error))?;
     let intent = parts.state.intent().map_err(|error| Problem::of(&error))?;
@@ -82,9 +117,9 @@ async fn look_ahead<H: Host, S: PayloadSource>(
         Some(intent) if intent.fulfilled_by(&observed).is_some() => intent.ledger,
         Some(_) | None => ledger,
     };
-    let found = gather(parts, &desired, &observed, notes).await?;
+    let found = gather(parts, desired, &observed, notes).await?;
     let ledger = notes.ledger.clone();
-    let inputs = found.inputs(&desired, &observed, &ledger);
+    let inputs = found.inputs(desired, &observed, &ledger);
     match decide(parts, &inputs, notes) {
         Plan::Refuse(refusal) => Err(Problem::of(&refusal)),
         Plan::Nothing(_) => Ok(PassOutcome::Planned),
@@ -108,16 +143,19 @@ fn wanted<H, S>(parts: &Parts<'_, H, S>, wish: &Latest, notes: &mut Notes<'_>) -
 /// same wish was resolved before and the next boot has what came of it. Nothing is fetched for this.
 fn standing(desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<PassOutcome> {
     let (next, booted) = observed.pending_or_booted().zip(observed.booted())?;
-    let there: Box<dyn Fn(&Deployment) -> bool + '_> = if plan::wants_anything(desired) {
+    let wanted = plan::wants_anything(desired);
+    let (there, runs) = if wanted {
         let generation = desired.generation();
-        Box::new(move |deployment| ledger.is_met(generation, deployment))
+        (ledger.is_met(generation, next), ledger.is_had(generation, booted))
     } else {
-        Box::new(|deployment| !ledger.has_any_on(deployment))
+        let free =
+            |deployment: &Deployment| !ledger.has_any_on(deployment) && ledger.in_doubt(deployment).is_none();
+        (free(next), free(booted))
     };
-    if !there(next) || !is_fixed(desired) {
+    if !there || !is_fixed(desired) {
         return None;
     }
-    Some(match (there(booted), plan::wants_anything(desired)) {
+    Some(match (runs, wanted) {
         (true, true) => PassOutcome::Booted { deployment: booted.id.clone() },
         (true, false) => PassOutcome::NothingWanted,
         (false, _) => PassOutcome::AwaitingReboot { deployment: next.id.clone() },
@@ -187,7 +225,6 @@ async fn gather<H: Host, S: PayloadSource>(
     let Some(next) = observed.pending_or_booted() else {
         return Ok(Found { payload: Some(payload), ..nothing });
     };
-    (parts.watcher)(Step::ReadingBase);
     let start = notes.start();
     let base = parts.host.base(next, &payload.required_paths()).await;
     notes.took(Part::Observe, start);
@@ -220,7 +257,7 @@ fn nothing_to_do<H, S>(
     }
     let booted = observed.booted().map(|booted| booted.id.clone()).unwrap_or_default();
     let next = observed.pending_or_booted().map(|next| next.id.clone()).unwrap_or_default();
-    let runs = observed.booted().is_some_and(|booted| ledger.is_met(desired.generation(), booted));
+    let runs = observed.booted().is_some_and(|booted| ledger.is_had(desired.generation(), booted));
     notes.ledger = ledger;
     Ok(if runs {
         PassOutcome::Booted { deployment: booted }

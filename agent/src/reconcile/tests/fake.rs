@@ -322,6 +322,7 @@ impl Node {
             default_payload: None,
             wait_limit: Duration::from_secs(600),
             transaction_limit: Duration::from_secs(600),
+            insist: false,
             clock: &self.clock,
             nonce,
             watcher: &|_| {},

@@ -1,6 +1,7 @@
 //! Whole passes against a stand-in host in memory, and the loop around them.
 
 mod crashes;
+mod drift;
 mod fake;
 mod looping;
 mod stories;
