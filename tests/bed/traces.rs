@@ -46,6 +46,22 @@ fn a_mount_goes_before_the_files_and_what_is_mounted_stays() {
 }
 
 #[test]
+fn what_still_writes_when_the_end_comes_is_taken_along() {
+    let scratch = proof::scratch::Scratch::new("traces-");
+    let dir = scratch.path().to_owned();
+    // Not marked: nobody knows that it belongs here, and it makes files faster than one sweep removes them.
+    let mut writer = bound("sh");
+    writer
+        .args(["-c", "i=0; while [ $i -lt 4000 ] && mkdir $0/$i 2>/dev/null; do i=$((i+1)); done"])
+        .arg(&dir);
+    let mut writer = spawn(writer);
+    until_true("the writer to be at work", || dir.join("10").exists());
+    drop(scratch);
+    assert!(!dir.exists());
+    writer.wait().unwrap();
+}
+
+#[test]
 fn a_killed_holder_leaves_no_process_and_no_file() {
     if let Some(told) = std::env::var_os("PROOF_TELL") {
         // The holder: says where its sandbox is, and waits to be killed.

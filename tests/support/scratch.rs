@@ -15,15 +15,19 @@ pub const MARK: &str = "PROOF_SANDBOX";
 const UNDERTAKER: &str = r#"
 cat > /dev/null
 tries=0
-while pids=$(grep -lszxF "$2=$1" /proc/[0-9]*/environ | tr -dc '0-9\n'); [ "$pids" ] && [ $tries -lt 500 ]; do
-  kill -KILL $pids 2> /dev/null
+# Anew until it is gone: what is being killed, or is not marked, may still write.
+while [ -e "$1" ] && [ $tries -lt 1000 ]; do
+  while pids=$(grep -lszxF "$2=$1" /proc/[0-9]*/environ | tr -dc '0-9\n'); [ "$pids" ] && [ $tries -lt 1000 ]; do
+    kill -KILL $pids 2> /dev/null
+    tries=$((tries + 1))
+    sleep 0.01
+  done
+  awk -v dir="$1/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
+    umount -l "$mount"
+  done
+  rm -rf --one-file-system -- "$1" || sleep 0.01
   tries=$((tries + 1))
-  sleep 0.01
 done
-awk -v dir="$1/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
-  umount -l "$mount"
-done
-rm -rf --one-file-system -- "$1"
 "#;
 
 /// See the head of this module.

@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::cache;
 use crate::command::{run, tool};
 use crate::packages::{Release, base, build_all, kernel_release};
+use crate::scratch::MARK;
 
 /// The stateroot that everything lies in.
 pub const OSNAME: &str = "fedora-coreos";
@@ -23,7 +24,10 @@ pub fn refspec(release: Release) -> &'static str {
 pub fn fresh(release: Release, place: &Path) -> String {
     let template = template(release);
     let sysroot = place.join("sysroot");
-    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(template.join("sysroot")).arg(&sysroot));
+    // Marked, so that a copy which is under way ends with the directory.
+    let mut copy = Command::new("cp");
+    copy.env(MARK, place).args(["-a", "--reflink=auto"]).arg(template.join("sysroot")).arg(&sysroot);
+    run(&mut copy);
     fs::read_to_string(template.join("booted")).unwrap()
 }
 

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn agent(dir: &std::path::Path, args: &[String]) -> ExitCode {
-    let mut command = Agent::of(dir).command(args);
+    let mut command = story::for_people(Agent::of(dir).command(args));
     command.stdin(Stdio::inherit());
     let status = spawn(command).wait().unwrap();
     ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use proof::images::Payload;
 use proof::packages::Release;
 use proof::process::spawn;
 use proof::registry::Registry;
-use proof::sandbox::{Sandbox, Wish};
+use proof::sandbox::{Call, Sandbox, Wish};
 use proof::wait::until_true;
 
 /// A host, a registry and a payload in it.
@@ -43,7 +44,7 @@ impl Stage {
     /// Runs the agent where people can watch it.
     fn agent(&self, args: &[&str]) {
         say(&format!("\n$ extensions-agent {}", args.join(" ")));
-        let command = self.host.agent().command(args);
+        let command = for_people(self.host.agent().command(args));
         let status = spawn(command).wait().unwrap();
         assert!(status.success(), "extensions-agent {args:?}: {status}");
     }
@@ -59,22 +60,22 @@ pub(crate) fn tell(stage: &Stage) {
 
     heading("what the agent would do");
     stage.agent(&["plan"]);
+    let plan = host.agent().run(["plan", "--quiet"]).expect_success().stdout;
 
     heading("it does it: one transaction");
     stage.agent(&["apply"]);
     let calls = host.mutating_calls();
-    for call in &calls {
-        say(&format!("on the bus  {} with {} file descriptors", call.member, call.fds));
-        for argument in &call.args {
-            say(&format!("            {argument}"));
-        }
-    }
+    calls.iter().for_each(|call| say(&format!("on the bus  {}", told(call))));
     assert_eq!(calls.len(), 1, "one call changes the host");
+    let staged =
+        host.agent().run(["status", "--output", "json"]).expect_success().json()["next"]["id"].clone();
+    let staged = staged.as_str().expect("a deployment is staged").to_owned();
     assert!(!has_usbguard(host), "nothing changes before the reboot");
 
     heading("the host reboots into it");
     let before = host.booted();
     let after = host.reboot();
+    assert_eq!(after, staged, "what was staged is booted");
     say(&format!("was         {before}\nis          {after}"));
     let packages = host.booted_packages();
     let base = proof::packages::base(Release::First).len();
@@ -90,6 +91,7 @@ pub(crate) fn tell(stage: &Stage) {
 
     heading("where it stands");
     stage.agent(&["status"]);
+    let status = host.agent().run(["status"]).expect_success().stdout;
     heading("metrics, as Prometheus scrapes them from the running service");
     let mut service = host.agent().run_daemon();
     service.await_ready();
@@ -102,11 +104,52 @@ pub(crate) fn tell(stage: &Stage) {
     metrics.lines().filter(telling).for_each(say);
     assert!(service.stop().success(), "the service stops cleanly");
 
-    heading("done");
+    heading("summary");
+    under("plan", table(&plan, "ACTION"));
+    under("transaction", calls.iter().map(told).collect::<Vec<_>>().join("\n").lines());
+    under("staged", [staged]);
+    under("booted", [host.booted(), format!("before it {before}")]);
+    under("status", status.lines().take(1).map(str::to_owned).chain(table(&status, "EXTENSION")));
+    let brief = ["_desired{", "_staged{", "_booted{", "_passes_total", "_last_success"];
+    under(
+        "metrics",
+        metrics.lines().filter(telling).filter(|line| brief.iter().any(|name| line.contains(name))),
+    );
     say(&format!(
-        "MachineConfig → plan → one transaction → staged → booted, in {:.1} s",
+        "took         {:.1} s; rpm-ostreed was a stand-in, all else is real",
         start.elapsed().as_secs_f64()
     ));
+}
+
+/// A call as it was seen on the bus.
+fn told(call: &Call) -> String {
+    let arguments: String = call.args.iter().map(|argument| format!("\n            {argument}")).collect();
+    format!("{} with {} file descriptors{arguments}", call.member, call.fds)
+}
+
+/// The table in `text` that begins with this head, without its last and widest column.
+fn table(text: &str, head: &str) -> Vec<String> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(head)).take_while(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let end = lines.first().and_then(|head| head.rfind("  ")).unwrap_or_default();
+    lines.iter().map(|line| line.chars().take(end).collect::<String>().trim_end().to_owned()).collect()
+}
+
+/// Lines beside a title.
+fn under(title: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+    let mut title = title;
+    for line in lines {
+        say(&format!("{title:12} {}", line.as_ref().trim_start()));
+        title = "";
+    }
+}
+
+/// What the user's terminal is, so that the agent can draw on it.
+pub(crate) fn for_people(mut command: Command) -> Command {
+    for name in ["TERM", "COLORTERM", "NO_COLOR"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command
 }
 
 /// What to type at a host that stays.
@@ -115,7 +158,7 @@ pub(crate) fn what_next(stage: &Stage) {
     let here = std::env::current_dir().unwrap();
     let us = us.strip_prefix(here).unwrap_or(&us).display();
     heading("the host stays up; type next");
-    say(&format!("{us} agent {dir} status"));
+    say(&format!("{us} agent {dir} status    # any command of the agent, see {us} agent {dir} --help"));
     say(&format!("$EDITOR {}    # try [usbguard, kerberos]", stage.machine_config.display()));
     say(&format!("{us} agent {dir} apply"));
     say(&format!("{us} reboot {dir}"));
@@ -129,7 +172,9 @@ fn has_usbguard(host: &Sandbox) -> bool {
 }
 
 fn heading(text: &str) {
-    let (strong, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    let styled =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let (strong, plain) = if styled { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     say(&format!("\n{strong}── {text}{plain}"));
 }
 
