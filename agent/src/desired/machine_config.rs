@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use extensions_manifest::{ExtensionName, ManifestError, limits};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::KernelType;
 
@@ -86,6 +86,23 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<MachineConfig>, Fault> {
     Ok(found)
 }
 
+/// A document whose errors say where in it they are: `spec.extensions: …`.
+struct Located(Document);
+
+impl<'de> Deserialize<'de> for Located {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_path_to_error::deserialize(deserializer).map(Located).map_err(|error| {
+            let path = error.path().to_string();
+            // What is wrong with the whole has no path.
+            if path == "." {
+                error.into_inner()
+            } else {
+                D::Error::custom(format_args!("`{path}`: {}", error.inner()))
+            }
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct Document {
     #[serde(rename = "apiVersion")]
@@ -127,16 +144,16 @@ fn documents(bytes: &[u8]) -> Result<Vec<Option<Document>>, Fault> {
     let mut found = Vec::new();
     // JSON is YAML too, but its own parser skips an Ignition config of megabytes much faster.
     if text.trim_start().starts_with('{') {
-        for document in serde_json::Deserializer::from_str(text).into_iter::<Document>() {
+        for document in serde_json::Deserializer::from_str(text).into_iter::<Located>() {
             let document = document.map_err(|error| unreadable(found.len(), &json_problem(&error)))?;
-            push(&mut found, Some(document))?;
+            push(&mut found, Some(document.0))?;
         }
     } else {
         let mut input = bytes;
-        for document in serde_saphyr::read_with_options::<_, Option<Document>>(&mut input, yaml_options()) {
+        for document in serde_saphyr::read_with_options::<_, Option<Located>>(&mut input, yaml_options()) {
             let document =
                 document.map_err(|error| unreadable(found.len(), &error.without_snippet().to_string()))?;
-            push(&mut found, document)?;
+            push(&mut found, document.map(|located| located.0))?;
         }
     }
     Ok(found)
@@ -163,8 +180,13 @@ fn yaml_options() -> serde_saphyr::Options {
     }
 }
 
+/// The parser's words without the text of the document that it may quote.
 fn json_problem(error: &serde_json::Error) -> String {
-    format!("line {} column {}: {error}", error.line(), error.column())
+    let text = error.to_string();
+    match (text.split_once(" \""), text.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{after}"),
+        (_, _) => text,
+    }
 }
 
 fn unreadable(index: usize, problem: &str) -> Fault {

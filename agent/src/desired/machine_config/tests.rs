@@ -107,6 +107,22 @@ fn broken_text_is_refused_on_one_line() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_named_by_its_path_line_and_column() {
+    let yaml = |rest: &str| problem(&document(&format!("metadata: {{name: a}}\nspec:\n  {rest}\n")));
+    for (told, path) in [
+        (yaml("extensions: usbguard"), "`spec.extensions`"),
+        (yaml("extensions: [usbguard, {name: kerberos}]"), "`spec.extensions[1]`"),
+        (yaml("fips: maybe"), "`spec.fips`"),
+    ] {
+        assert!(told.contains(path) && told.contains("line 5") && told.contains("column"), "{told}");
+        assert!(!told.contains("maybe") && !told.contains("kerberos"), "{told}");
+    }
+    let json = problem(r#"{"metadata": {"name": "a"}, "spec": {"extensions": "hunter\"2"}}"#);
+    let told = "`spec.extensions`: invalid type: string, expected a sequence at line 1 column 62";
+    assert_eq!(json, told);
+}
+
+#[test]
 fn a_name_or_kernel_or_image_that_cannot_be_is_refused() {
     assert!(problem(HEAD).contains("metadata"));
     assert!(problem(&document("metadata: {labels: {}}\n")).contains("metadata.name"));
