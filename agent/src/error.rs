@@ -171,6 +171,11 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// A number of bytes for people: `12.40 MiB`.
+pub fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +186,11 @@ mod tests {
         let codes: BTreeSet<u8> = Reason::ALL.iter().map(|reason| reason.exit_code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(codes.iter().all(|code| *code == 1 || (10..=99).contains(code)));
+    }
+
+    #[test]
+    fn a_size_is_short() {
+        assert_eq!((size(0).as_str(), size(13_000_000).as_str()), ("0 B", "12.40 MiB"));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub enum Step {
     },
     /// Reading the payload.
     Fetching(FetchProgress),
+    /// Reading the package database that the plan is proved against.
+    ReadingBase,
     /// The plan was made.
     Planned(Box<PlanDocument>),
     /// Opening and hashing a file to hand over.

@@ -1,10 +1,12 @@
 //! `apply`: one pass, now, with visible progress.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::context::Context;
-use super::parts::{OwnParts, wish};
+use super::parts::OwnParts;
 use super::plan;
 use super::render::{Answer, Screen};
 use super::status::StatusAnswer;
@@ -30,8 +32,9 @@ pub(super) async fn apply(context: &Context) -> Result<ApplyAnswer, Stop> {
     let parts = OwnParts::open(context).await?;
     let lock = parts.state.lock()?;
     let watcher = |step| context.progress.step(step);
+    let wish = context.wish().map_err(Arc::new);
     let lent = Parts { insist: true, ..parts.lent(context.settings(), &watcher) };
-    let report = once(&lent, &lock, &wish(context.settings())).await;
+    let report = once(&lent, &lock, &wish).await;
     context.progress.clear();
     let status = Status::of(&report);
     if let Err(error) = status.write(&context.settings().state.directory) {

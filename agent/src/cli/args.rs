@@ -104,7 +104,8 @@ pub struct Wish {
     /// The directory of MachineConfig documents, instead of `machine-config.directory`
     #[arg(long, value_name = "DIR")]
     pub machine_config: Option<PathBuf>,
-    /// The payload, when no MachineConfig names one: `registry/repository@sha256:…`, `oci:DIR` or `dir:DIR`
+    /// The payload, instead of the one that a MachineConfig or the settings name: `registry/repository@sha256:…`,
+    /// `oci:DIR` or `dir:DIR`
     #[arg(long, value_name = "REF")]
     pub payload: Option<String>,
 }
@@ -176,48 +177,55 @@ Exit codes:
   The page exit-codes.md lists all reasons.
 
 Files:
-  /etc/extensions-agent/machine-config.d/   MachineConfig documents: what this node should have
-  /etc/extensions-agent/config.d/           settings of this host, over those in /usr/lib and under those in /run
-  /var/lib/extensions-agent/                the journal of intents, what the agent layered, the last status
-  /var/cache/extensions-agent/              packages that were fetched and checked
-  /run/extensions-agent/metrics.promsock    metrics
+  /etc/extensions-agent/machine-config.d/  MachineConfigs: what this node wants
+  /etc/extensions-agent/config.d/          settings; see `config dump`
+  /var/lib/extensions-agent/               journal, ledger, last status
+  /var/cache/extensions-agent/             packages, fetched and checked
+  /run/extensions-agent/metrics.promsock   metrics
 
 Environment:
-  EXTENSIONS_AGENT_CONFIG_ROOT              as --config-root
-  EXTENSIONS_AGENT_LOG                      log filter, such as `debug` or `extensions_agent=trace`
-  NO_COLOR                                  no colours";
+  EXTENSIONS_AGENT_CONFIG_ROOT             as --config-root
+  EXTENSIONS_AGENT_LOG                     log filter: `debug`, `target=trace`
+  NO_COLOR                                 no colours";
 
 const RUN_HELP: &str = "\
-Runs until it is stopped. A pass is made when a MachineConfig or a deployment changes, after failures with growing pauses,
-and every `reconcile.interval`. A pass with nothing to do calls nothing and fetches nothing. The agent never reboots the
-host: `status` and the metric `extensions_agent_reboot_pending` say that a reboot is due.";
+Runs until it is stopped. A pass is made when a MachineConfig or a deployment changes, after failures with growing \
+pauses, and every `reconcile.interval`. A pass with nothing to do calls nothing and fetches nothing. The agent never \
+reboots the host: `status` and the metric `extensions_agent_reboot_pending` say that a reboot is due.
+
+The log is on stderr and metrics are on the socket; `--output` is for its last error only.";
 
 const PLAN_HELP: &str = "\
 Examples:
   extensions-agent plan
-  extensions-agent plan --detailed-exitcode || echo 'something would change, or cannot'
-  extensions-agent plan --machine-config ./mc --payload oci:./image --observed host.json -o json
+  extensions-agent plan --detailed-exitcode || echo 'would change, or cannot'
+  extensions-agent plan --machine-config ./mc --payload oci:./image \\
+    --observed host.json -o json
 
-The last one needs neither rpm-ostree nor D-Bus, and equal inputs give equal bytes. Packages are fetched into the store, or
-where it cannot be written into a directory that is removed afterwards. What cannot be had is refused with its reason, and
-the plan says what is missing, who wants it and what would cure it.";
+The last one needs neither rpm-ostree nor D-Bus, and equal inputs give equal bytes. Packages are fetched into the \
+store, or where it cannot be written into a directory that is removed afterwards. What cannot be had is refused with \
+its reason, and the plan says what is missing, who wants it and what would cure it.";
 
 const APPLY_HELP: &str = "\
 Example:
   extensions-agent apply && systemctl reboot
 
-Makes one pass: the exact package files go to rpm-ostree in one transaction, which is followed to its end, and the staged
-deployment is compared with the plan. Nothing happens to the running system before the reboot, and
-`rpm-ostree cleanup -p` takes it back until then. With nothing to do nothing is called. Safe to repeat, also after a crash.";
+Makes one pass: the exact package files go to rpm-ostree in one transaction, which is followed to its end, and the \
+staged deployment is compared with the plan. Nothing happens to the running system before the reboot, and \
+`rpm-ostree cleanup -p` takes it back until then. With nothing to do nothing is called. Safe to repeat, also after a \
+crash.";
 
 const STATUS_HELP: &str = "\
 Examples:
   extensions-agent status
-  extensions-agent status --pending-exit-77 || [ $? != 77 ] || systemctl reboot
-  extensions-agent status -o json | jq -r '.extensions | to_entries[] | \"\\(.key) \\(.value.stage)\"'
+  extensions-agent status --pending-exit-77; [ $? != 77 ] || systemctl reboot
+  extensions-agent status -o json | jq -r '.conditions[0].message'
 
-Shows what the daemon found in its last pass, and how long ago that was. It needs neither the daemon nor D-Bus. Where there
-was no pass yet, it looks at the host itself.";
+Shows what the last pass found, of the service or of `apply`, and how long ago that was; the service need not run. Where \
+host or MachineConfigs have changed since, or there was no pass yet, it looks at them itself, and changes nothing.
+
+Stages: active; after reboot (staged); pending (the next pass deals with it); blocked (see the reason below the table); \
+lost at reboot (running, but not in the next boot); to be removed, removed at reboot, gone (no longer wanted).";
 
 const LIST_HELP: &str = "\
 Examples:
@@ -228,13 +236,15 @@ The second one shows what another release offers, before the upgrade to it. Need
 
 const EXPLAIN_HELP: &str = "\
 Examples:
-  extensions-agent explain libqb       which extension needs it, through which requirement
+  extensions-agent explain libqb       which extension needs it, and why
   extensions-agent explain usbguard    all packages of an extension
   extensions-agent explain             everything";
 
 const OBSERVE_HELP: &str = "\
 Example, on the node and then anywhere:
   extensions-agent observe > host.json
-  extensions-agent plan --machine-config ./mc --payload oci:./image --observed host.json
+  extensions-agent plan --machine-config ./mc --payload oci:./image \\
+    --observed host.json
 
-Writes JSON unless YAML is asked for. Of the base's files only those are listed that packages of the payload require.";
+Writes JSON unless YAML is asked for. Of the base's files only those are listed that packages of the payload \
+require.";

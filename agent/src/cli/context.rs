@@ -11,7 +11,7 @@ use super::inputs::InputError;
 use super::progress::Progress;
 use super::stop::Stop;
 use crate::apply::Step;
-use crate::desired::{Desired, read_once};
+use crate::desired::{Desired, DesiredError, read_once};
 use crate::host::{self, RpmOstree};
 use crate::payload::{Loader, Payload, Reference, Store, Transport};
 use crate::settings::{self, Loaded, Overrides, Settings};
@@ -24,6 +24,8 @@ pub struct Context {
     pub now: Timestamp,
     /// Where progress is shown.
     pub progress: Progress,
+    /// The payload that the command line names.
+    payload: Option<String>,
 }
 
 /// A loader and, where the store could not be written, the directory that stands in for it until the end.
@@ -44,7 +46,7 @@ impl Context {
             payload: wish.payload.clone(),
         });
         let loaded = settings::load(&common.config_root, &overrides)?;
-        Ok(Self { loaded, now, progress: Progress::new(common.quiet) })
+        Ok(Self { loaded, now, progress: Progress::new(common.quiet), payload: overrides.payload })
     }
 
     /// The settings.
@@ -52,12 +54,25 @@ impl Context {
         &self.loaded.settings
     }
 
-    /// What the MachineConfigs want, with the payload of the settings where none of them names one.
+    /// What the MachineConfigs want; the payload is that of the command line, else theirs.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn wish(&self) -> Result<Desired, DesiredError> {
+        let mut desired = read_once(&self.settings().machine_config.directory)?;
+        if let Some(payload) = &self.payload {
+            desired.payload = Some(payload.clone());
+            desired.payload_from = None;
+        }
+        Ok(desired)
+    }
+
+    /// The same, with the payload of the settings where nobody else names one.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn desired(&self) -> Result<Desired, Stop> {
-        let mut desired = read_once(&self.settings().machine_config.directory)?;
+        let mut desired = self.wish()?;
         if desired.payload.is_none() {
             desired.payload.clone_from(&self.settings().payload.image);
         }

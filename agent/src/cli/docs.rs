@@ -75,6 +75,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_below_the_options_fits_a_terminal() {
+        let top = Cli::command();
+        let commands = top.get_subcommands().filter_map(clap::Command::get_after_long_help);
+        let helps = commands.chain(top.get_after_long_help()).map(ToString::to_string).collect::<Vec<_>>();
+        assert!(helps.len() > 6);
+        // Paragraphs are one line and wrapped by clap; lines that are laid out by hand must fit as they stand.
+        for line in helps.iter().flat_map(|help| help.lines()).filter(|line| line.starts_with("  ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
     fn the_arguments_are_well_formed() {
         Cli::command().debug_assert();
     }

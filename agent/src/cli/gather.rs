@@ -10,7 +10,7 @@ use super::context::{Context, Fetching, read_document};
 use super::inputs::InputError;
 use super::render::{Answer, Screen};
 use super::stop::Stop;
-use crate::apply::State;
+use crate::apply::{State, Step};
 use crate::desired::Desired;
 use crate::host::{Host, HostDocument, Observed};
 use crate::payload::Payload;
@@ -69,9 +69,11 @@ impl Gathered {
 
     async fn from_host(context: &Context, desired: Desired) -> Result<Self, Stop> {
         let host = context.host().await?;
+        context.progress.step(Step::Observing);
         let observed = host.observe().await?;
         let (payload, fetching) = payload(context, &desired, &observed.arch).await?;
         let paths = payload.as_ref().map(Payload::required_paths).unwrap_or_default();
+        context.progress.step(Step::ReadingBase);
         let base = base(&host, &observed, &paths).await?;
         let ledger = State::new(&context.settings().state.directory).ledger()?;
         let document = ObservedDocument { host: HostDocument { observed, base }, ledger };

@@ -98,6 +98,9 @@ impl Answer for Offer {
         let rows = self.extensions.iter().map(|(name, extension)| {
             let here = match (extension.available, extension.kind) {
                 (true, _) => "yes".to_owned(),
+                (false, Kind::Development) if name.as_str() == "kernel-rt" => {
+                    "by `kernelType: realtime`".to_owned()
+                }
                 (false, Kind::Development) => "no: for developers".to_owned(),
                 (false, Kind::OsExtension) => format!("no: only {}", joined(&extension.architectures)),
             };

@@ -1,9 +1,6 @@
 //! The parts of a pass, opened as the settings say.
 
-use std::sync::Arc;
-
 use crate::apply::{State, Step};
-use crate::desired::Latest;
 use crate::host::RpmOstree;
 use crate::payload::Loader;
 use crate::reconcile::{Parts, SystemClock};
@@ -56,9 +53,4 @@ impl OwnParts {
             watcher,
         }
     }
-}
-
-/// What the MachineConfigs want, read once.
-pub(super) fn wish(settings: &Settings) -> Latest {
-    crate::desired::read_once(&settings.machine_config.directory).map_err(Arc::new)
 }

@@ -7,9 +7,10 @@ use serde::{Serialize, Serializer};
 
 use super::context::Context;
 use super::gather::Gathered;
-use super::render::{Answer, Screen, bytes, list};
+use super::render::{Answer, Screen, list};
 use super::stop::Stop;
 use crate::apply::Problem;
+use crate::error::size;
 use crate::plan::{Decision, InstallLine, PlanDocument, Refusal, UninstallLine, document};
 
 /// Exit code of `--detailed-exitcode` when something would change, as `diff` and `terraform` have it.
@@ -134,10 +135,15 @@ fn installed(line: &InstallLine) -> [String; 5] {
     let replaced = line.replaces.iter().map(|old| format!("instead of {old}"));
     let reason = line.path.last().map(|step| step.trim().to_owned());
     let because: Vec<String> = replaced.chain(reason).collect();
-    [action.to_owned(), line.nevra.to_string(), bytes(line.size), list(&line.extensions), because.join("; ")]
+    [action.to_owned(), line.nevra.to_string(), size(line.size), list(&line.extensions), because.join("; ")]
 }
 
 fn totals(plan: &PlanDocument) -> String {
+    let handed_over = if plan.install.is_empty() {
+        String::new()
+    } else {
+        format!("{} to hand over, {} installed. ", size(plan.bytes), size(plan.installed_bytes))
+    };
     let by_base = plan
         .proof
         .iter()
@@ -147,9 +153,7 @@ fn totals(plan: &PlanDocument) -> String {
         })
         .count();
     format!(
-        "\n{} to hand over, {} installed. {} requirements checked, each is met, {by_base} of them by the base.\n",
-        bytes(plan.bytes),
-        bytes(plan.installed_bytes),
+        "\n{handed_over}{} requirements checked, each is met, {by_base} of them by the base.\n",
         plan.proof.len()
     )
 }

@@ -1,12 +1,12 @@
 //! What is going on, on stderr: bars on a terminal, one line a step elsewhere.
 
-use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::render::bytes;
 use crate::apply::Step;
+use crate::error::size;
 use crate::host;
 use crate::payload::FetchProgress;
 use crate::plan::{Decision, PlanDocument};
@@ -14,6 +14,8 @@ use crate::plan::{Decision, PlanDocument};
 const BYTES: &str = "{msg:22} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const PERCENT: &str = "{msg:50} [{bar:30}] {percent:>3} %";
 const BUSY: &str = "{spinner} {msg} {elapsed}";
+/// How often a spinner turns: it says that we are alive while rpm-ostree says nothing.
+const TURN: Duration = Duration::from_millis(150);
 /// Longest text of the daemon that is shown.
 const CHARS: usize = 200;
 
@@ -25,6 +27,16 @@ enum Way {
     Hidden,
 }
 
+impl Way {
+    fn of(quiet: bool, can_draw: bool) -> Self {
+        match (quiet, can_draw) {
+            (true, _) => Way::Hidden,
+            (false, true) => Way::Bars,
+            (false, false) => Way::Lines,
+        }
+    }
+}
+
 /// What is going on; told of each step of a pass.
 #[derive(Debug)]
 pub struct Progress {
@@ -32,14 +44,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bars on a terminal, lines elsewhere, nothing when `quiet`.
+    /// Bars on a terminal that can draw them, lines elsewhere, nothing when `quiet`.
     pub fn new(quiet: bool) -> Self {
-        let way = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Way::Hidden,
-            (false, true) => Way::Bars,
-            (false, false) => Way::Lines,
-        };
-        Self::shown_as(way)
+        // Without a usable TERM the library would show nothing at all.
+        Self::shown_as(Way::of(quiet, !ProgressDrawTarget::stderr().is_hidden()))
     }
 
     fn shown_as(way: Way) -> Self {
@@ -61,6 +69,7 @@ impl Progress {
             )),
             Step::Waiting { title } => shown.busy(&waiting(title.as_deref())),
             Step::Fetching(at) => shown.fetching(at),
+            Step::ReadingBase => shown.busy("reading the base's package database"),
             Step::Planned(plan) => shown.remark(&planned(&plan)),
             Step::Opening { nevra } => shown.busy(&format!("checking {nevra}")),
             Step::Transaction(progress) => shown.transaction(progress),
@@ -86,7 +95,7 @@ fn planned(plan: &PlanDocument) -> String {
         Decision::Change => format!(
             "plan: one transaction, {} to install ({}), {} to uninstall",
             plan.install.len(),
-            bytes(plan.bytes),
+            size(plan.bytes),
             plan.uninstall.len()
         ),
     }
@@ -128,12 +137,16 @@ impl Shown {
         // First the measure, then the message: the other way round the new step is drawn at the old one's end.
         self.bar.set_length(length);
         self.bar.set_position(position.min(length));
+        self.bar.disable_steady_tick();
         self.begin(template, message);
     }
 
     /// A step that has none.
     fn busy(&mut self, message: &str) {
         self.begin(BUSY, message);
+        if self.way == Way::Bars {
+            self.bar.enable_steady_tick(TURN);
+        }
         self.bar.tick();
     }
 
@@ -182,6 +195,13 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_that_cannot_draw_gets_lines() {
+        assert_eq!(Way::of(false, true), Way::Bars);
+        assert_eq!(Way::of(false, false), Way::Lines);
+        assert_eq!(Way::of(true, true), Way::Hidden);
+    }
+
+    #[test]
     fn text_of_the_daemon_cannot_move_the_cursor() {
         assert_eq!(plain(" Checking\x1b[2J out\n"), "Checking [2J out");
         assert_eq!(plain(&"x".repeat(1000)).len(), CHARS);
@@ -193,6 +213,7 @@ mod tests {
             let progress = Progress::shown_as(way);
             progress.step(Step::Observing);
             progress.step(Step::Fetching(FetchProgress { layer: 1, layers: 2, bytes: 5, total: 3 }));
+            progress.step(Step::ReadingBase);
             progress.step(Step::Waiting { title: None });
             progress.step(Step::Transaction(host::Progress::Percent("Writing".to_owned(), Some(200))));
             progress.step(Step::Transaction(host::Progress::Percent("Writing".to_owned(), None)));

@@ -151,6 +151,7 @@ fn announce(notifier: &Notifier, step: Step) {
         Step::Fetching(at) => {
             notifier.status(&format!("fetching layer {}/{} of the payload", at.layer, at.layers))
         }
+        Step::ReadingBase => tracing::debug!("reading the base's package database"),
         Step::Planned(plan) => tracing::info!(
             decision = ?plan.decision,
             install = plan.install.len(),

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(super) struct StatusAnswer {
     status: Status,
     now: Timestamp,
+    /// Whether it comes from a look at the host and not from a pass.
+    looked: bool,
     pending_exit: bool,
 }
 
@@ -38,13 +40,13 @@ pub(super) async fn status(context: &Context, pending_exit: bool) -> Result<Stat
     let kept = Status::read(&context.settings().state.directory)?;
     let slow = |_| Err(HostError::TimedOut { operation: "looking at the host", limit: LOOK }.into());
     let seen = tokio::time::timeout(LOOK, look(context)).await.unwrap_or_else(slow);
-    let status = match (kept, seen) {
-        (Some(kept), Ok(seen)) if !has_moved(&kept, &seen) => kept,
-        (_, Ok(seen)) => seen,
-        (Some(kept), Err(_)) => kept,
+    let (status, looked) = match (kept, seen) {
+        (Some(kept), Ok(seen)) if !has_moved(&kept, &seen) => (kept, false),
+        (_, Ok(seen)) => (seen, true),
+        (Some(kept), Err(_)) => (kept, false),
         (None, Err(stop)) => return Err(stop),
     };
-    Ok(StatusAnswer { status, now: context.now, pending_exit })
+    Ok(StatusAnswer { status, now: context.now, looked, pending_exit })
 }
 
 /// Whether deployments or wish are others than in the last pass, as after a reboot. A pass that could not see the host
@@ -132,7 +134,7 @@ impl Answer for StatusAnswer {
 impl StatusAnswer {
     /// A status that is shown at `now`.
     pub(super) fn new(status: Status, now: Timestamp) -> Self {
-        Self { status, now, pending_exit: false }
+        Self { status, now, looked: false, pending_exit: false }
     }
 
     fn head(&self) -> String {
@@ -142,11 +144,13 @@ impl StatusAnswer {
             Some(Condition { reason, .. }) if self.status.problem().is_some() => {
                 format!("Not ready: {reason}, see below.\n")
             }
+            // What is left to do stands first, and for once it is not ours.
+            Some(Condition { message, .. }) if self.awaits_reboot() => format!("{}.\n", capital(message)),
             Some(Condition { message, .. }) => format!("Not ready: {message}.\n"),
             None => String::new(),
         };
-        if self.status.reboot_pending {
-            text += "A reboot is pending: it brings what is wanted.\n";
+        if self.status.reboot_pending && !self.awaits_reboot() {
+            text += "A reboot is pending: it brings what is staged.\n";
         }
         let age = Duration::try_from(self.now.duration_since(self.status.as_of)).unwrap_or_default();
         let age = if age.as_secs() == 0 { "just now".to_owned() } else { format!("{} ago", span(age)) };
@@ -199,12 +203,33 @@ impl StatusAnswer {
             let title = transaction.title.as_deref().unwrap_or(&transaction.method);
             text += &format!("Running:    {title} (by {})\n", transaction.sender);
         }
+        if self.looked {
+            text += "Last pass:  none since the host or the wish changed; a look at the host says this\n";
+            return text;
+        }
         let total = span(status.last_pass.timings.total);
         let LastPass { outcome: ended, calls, .. } = &status.last_pass;
         text +=
             &format!("Last pass:  {}; calls that changed the host: {calls}; took {total}\n", outcome(ended));
         text
     }
+
+    /// Whether nothing but a reboot is missing.
+    fn awaits_reboot(&self) -> bool {
+        match &self.status.last_pass.outcome {
+            PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. } => true,
+            PassOutcome::NothingWanted
+            | PassOutcome::Booted { .. }
+            | PassOutcome::Planned
+            | PassOutcome::NotDone { .. } => false,
+        }
+    }
+}
+
+/// The text as a sentence begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// One problem, as it is told.

@@ -83,6 +83,9 @@ impl Failure for DesiredError {
             DesiredError::Read { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
                 format!("create `{}`, or set `machine-config.directory`", path.display())
             }
+            DesiredError::Read { path, source } if source.kind() == std::io::ErrorKind::NotADirectory => {
+                format!("name the directory that `{}` lies in", path.display())
+            }
             DesiredError::Read { path, .. } => format!("make `{}` readable for the agent", path.display()),
             DesiredError::Document { path, .. } => format!("correct or remove `{}`", path.display()),
             DesiredError::ExtensionName { path, .. } => {

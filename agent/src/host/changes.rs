@@ -19,7 +19,7 @@ use super::proxy::{NAME, sysroot, sysroot::SysrootProxy};
 use super::session::{Expectations, bus};
 use super::{Deployment, HostError, observed};
 
-/// A counter that moves with every signal, for as long as this value lives.
+/// A counter that moves with every piece of news, for as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Changes {
     counter: watch::Sender<u64>,

@@ -11,10 +11,12 @@ use nix::fcntl::OFlag;
 use super::Layout;
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, limit};
-use super::image::{DOCUMENT_BYTES, Descriptor, Image, Manifest, check_document_size, choose, named};
+use super::image::{
+    DOCUMENT_BYTES, Descriptor, Image, Manifest, check_document_size, choose, named, one_image,
+};
+use super::intake::Intake;
 use super::layer::{Layer, excerpt};
-use super::registry::one_image;
-use super::store::{Intake, digest_of, open_options};
+use super::store::{digest_of, open_options};
 use super::unpack::Fault;
 
 /// An image in an OCI layout.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use extensions_manifest::{ManifestError, Nevra, Sha256Digest};
 use thiserror::Error;
 
-use crate::error::{Failure, Reason};
+use crate::error::{Failure, Reason, size};
 use crate::rpm::RpmError;
 
 /// Why there is no payload.
@@ -108,7 +108,7 @@ pub enum PayloadError {
         source: ManifestError,
     },
     /// There is not enough room for it.
-    #[error("the payload needs {needs} bytes below `{directory}`, which has {has} free")]
+    #[error("the payload needs {} below `{}`, which has {} free", size(*.needs), directory.display(), size(*.has))]
     Space {
         /// How much is needed.
         needs: u64,

@@ -64,9 +64,8 @@ pub(super) struct Harvest {
 
 impl Harvest {
     pub(super) fn new() -> Self {
-        let shelf = |layout| (layout, Scanned::default());
         Self {
-            shelves: [shelf(Layout::ExtensionsContainer), shelf(Layout::MachineOsContent)],
+            shelves: shelves(),
             deeper: 0,
             packages: 0,
             facts: 0,

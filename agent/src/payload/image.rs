@@ -6,6 +6,7 @@ use extensions_manifest::Sha256Digest;
 use serde::Deserialize;
 
 use super::error::PayloadError;
+use super::harvest::limit;
 use super::layer::{Layer, excerpt};
 use super::unpack::Compression;
 
@@ -102,15 +103,26 @@ impl Manifest {
         let says_index = media_type.map(is_index);
         match (document.config, document.layers, document.manifests) {
             (Some(config), Some(layers), None) if says_index != Some(true) => {
-                super::harvest::limit("layers of the image", layers.len() as u64, LAYERS as u64)?;
+                limit("layers of the image", layers.len() as u64, LAYERS as u64)?;
                 Ok(Self::Image { config, layers })
             }
             (None, None, Some(images)) if says_index != Some(false) => {
-                super::harvest::limit("images of the index", images.len() as u64, IMAGES as u64)?;
+                limit("images of the index", images.len() as u64, IMAGES as u64)?;
                 Ok(Self::Index(images))
             }
             _ => Err(refused("it is neither plainly a manifest nor plainly an index".into())),
         }
+    }
+}
+
+/// What must be one image by now.
+pub(super) fn one_image(bytes: &[u8], object: &str) -> Result<(Descriptor, Vec<Descriptor>), PayloadError> {
+    match Manifest::parse(bytes, object)? {
+        Manifest::Image { config, layers } => Ok((config, layers)),
+        Manifest::Index(_) => Err(PayloadError::Image {
+            object: object.to_owned(),
+            problem: "an index inside an index is not followed".into(),
+        }),
     }
 }
 
@@ -189,7 +201,7 @@ impl Image {
             return Err(refused(format!("it has {} layers and {} diff ids", layers.len(), diff_ids.len())));
         }
         let total = layers.iter().fold(0u64, |total, layer| total.saturating_add(layer.size));
-        super::harvest::limit("bytes of the image", total, IMAGE_BYTES)?;
+        limit("bytes of the image", total, IMAGE_BYTES)?;
         let layers = layers.into_iter().zip(diff_ids).rev().map(|(layer, diff_id)| {
             let compression = Compression::of_media_type(&layer.media_type);
             let unknown = || refused(format!("a layer has the media type `{}`", excerpt(&layer.media_type)));
@@ -230,5 +242,5 @@ fn is_index(media_type: &str) -> bool {
 
 /// Holds the size of a manifest or config against its bound.
 pub(super) fn check_document_size(size: u64, object: &str) -> Result<(), PayloadError> {
-    super::harvest::limit(&format!("bytes of {object}"), size, DOCUMENT_BYTES)
+    limit(&format!("bytes of {object}"), size, DOCUMENT_BYTES)
 }

@@ -15,16 +15,14 @@ use tar::{Archive, Entry, EntryType};
 use super::Layout;
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, Scanned, limit, shelves};
+use super::intake::Intake;
 use super::place::{Place, place};
-use super::store::Intake;
-use super::unpack::{Blob, Compression, Fault, Inflated, drain};
+use super::unpack::{Blob, Compression, ENTRY_HEADER_BYTES, Fault, Inflated, drain};
 
 /// Most entries of one layer.
 const ENTRIES: u64 = 1_000_000;
 /// Most entries of one layer in our directories.
 const OWN_ENTRIES: usize = 16_384;
-/// Most bytes of names and attributes before one entry; the archive reader holds them in memory.
-pub(super) const ENTRY_HEADER_BYTES: u64 = 1 << 20;
 
 /// A layer as the manifest and the config describe it.
 #[derive(Debug, Clone)]

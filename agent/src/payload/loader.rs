@@ -1,67 +1,28 @@
 //! One payload, loaded: from the store when it is there, else from its source, layer by layer, newest first.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use extensions_manifest::Sha256Digest;
-use tokio::task::spawn_blocking;
 
 use super::assemble::{Frame, assemble};
 use super::directory::{Listing, OciLayout};
 use super::error::PayloadError;
+use super::evict::make_room;
+use super::fetch::{FetchProgress, FetchStats, Transport};
 use super::harvest::Harvest;
-use super::image::Image;
-use super::layer::{Layer, read_layer};
+use super::intake::Intake;
+use super::layers::{Opened, Source, read_layers, worker};
 use super::reference::{Identifier, Reference};
-use super::registry::{Driver, Registry};
-use super::store::{Intake, Store};
+use super::registry::Registry;
+use super::store::Store;
 use super::{Payload, Pinned, record};
 use crate::rpm::{Package, Verified};
 
 /// How long nothing may arrive before a load is given up, to be tried again later.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long a transport may take for its last word when all bytes are there.
-const FAREWELL: Duration = Duration::from_secs(30);
-/// How often progress is told.
-const TICK: Duration = Duration::from_millis(200);
-
-/// How images are reached. Secrets stay in the files that are named here; nobody but the proxy opens them.
-#[derive(Debug, Clone, Default)]
-pub struct Transport {
-    /// The auth file that is handed to the proxy, such as the kubelet's; `None` leaves the choice to its defaults.
-    pub authfile: Option<PathBuf>,
-    /// Another `registries.conf` than the host's.
-    pub registries: Option<PathBuf>,
-}
-
-/// What a load has cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FetchStats {
-    /// Requests for manifests, configs and layers.
-    pub requests: u64,
-    /// Bytes that came from the source.
-    pub bytes_received: u64,
-    /// Bytes of packages that were written to the store.
-    pub bytes_written: u64,
-    /// Whether everything was in the store already.
-    pub cached: bool,
-}
-
-/// How far a load has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FetchProgress {
-    /// Which layer is read, counted from one, the newest first.
-    pub layer: usize,
-    /// How many layers there are at most; reading stops when lower ones can change nothing.
-    pub layers: usize,
-    /// How much of this layer has been read.
-    pub bytes: u64,
-    /// The size of this layer.
-    pub total: u64,
-}
 
 /// Loads payloads into a store and opens their packages from there.
 #[derive(Debug)]
@@ -76,25 +37,6 @@ pub struct Loader {
 struct Ask<'a> {
     arch: &'a str,
     progress: &'a (dyn Fn(FetchProgress) + Send + Sync),
-}
-
-/// Where layers come from.
-enum Source<'a> {
-    Registry(&'a Registry),
-    Layout(&'a OciLayout),
-}
-
-/// An image that is pinned and ready to be read.
-struct Opened<'a> {
-    source: Source<'a>,
-    image: Image,
-    pinned: Pinned,
-}
-
-/// What one load works on; it wanders between the runtime and the blocking workers.
-struct Work {
-    harvest: Harvest,
-    intake: Intake,
 }
 
 impl Loader {
@@ -168,7 +110,7 @@ impl Loader {
         }
         let image = registry.open(digest, arch, stats).await?;
         let opened = Opened { source: Source::Registry(&registry), image, pinned };
-        let payload = self.read(opened, ask, stats).await?;
+        let payload = read_layers(opened, &self.store, ask.progress, stats).await?;
         registry.close().await;
         self.keep(payload, arch).await
     }
@@ -189,7 +131,7 @@ impl Loader {
         }
         let image = layout.image(arch)?;
         let opened = Opened { source: Source::Layout(&layout), image, pinned };
-        let payload = self.read(opened, ask, stats).await?;
+        let payload = read_layers(opened, &self.store, ask.progress, stats).await?;
         self.keep(payload, arch).await
     }
 
@@ -237,112 +179,13 @@ impl Loader {
         let (store, arch) = (self.store.clone(), arch.to_owned());
         worker(move || {
             record::save(&store, &payload, &arch)?;
-            store.prune(payload.pinned.digest())?;
+            make_room(&store, payload.pinned.digest())?;
             Ok(payload)
         })
         .await?
-    }
-
-    /// Reads layers, newest first, until lower ones can change nothing.
-    async fn read(
-        &self,
-        opened: Opened<'_>,
-        ask: Ask<'_>,
-        stats: &mut FetchStats,
-    ) -> Result<Payload, PayloadError> {
-        let Opened { source, image, pinned } = opened;
-        let mut work = Work { harvest: Harvest::new(), intake: Intake::new(self.store.clone()) };
-        let layers = image.layers.len();
-        for (index, layer) in image.layers.into_iter().enumerate() {
-            if work.harvest.is_complete() {
-                break;
-            }
-            self.store.preflight(layer.size)?;
-            let told = FetchProgress { layer: index + 1, layers, bytes: 0, total: layer.size };
-            let (back, received) =
-                read_one(&source, layer, work, &|bytes| (ask.progress)(FetchProgress { bytes, ..told }))
-                    .await?;
-            work = back;
-            stats.requests += 1;
-            stats.bytes_received += received;
-        }
-        let object = pinned.to_string();
-        let version = image.version;
-        let (payload, written) = worker(move || finish(work, pinned, version, object)).await??;
-        stats.bytes_written += written;
-        Ok(payload)
     }
 }
 
 fn pinned(repository: &str, digest: Sha256Digest) -> Pinned {
     Pinned { display: Reference::at_digest(repository, digest).to_string(), digest }
-}
-
-fn finish(
-    work: Work,
-    pinned: Pinned,
-    version: Option<String>,
-    object: String,
-) -> Result<(Payload, u64), PayloadError> {
-    let Work { harvest, mut intake } = work;
-    let deeper = harvest.deeper;
-    let Some((layout, files, keys)) = harvest.into_files() else {
-        let problem = if deeper > 0 {
-            "its packages lie one directory deeper, as in payloads of 4.6 and 4.7, which are not read yet"
-        } else {
-            "it holds no RPMs in `/usr/share/rpm-ostree/extensions` or `/extensions`"
-        };
-        return Err(PayloadError::Image { object, problem: problem.to_owned() });
-    };
-    let payload = assemble(Frame { pinned, layout, version }, files, &keys)?;
-    intake.commit()?;
-    Ok((payload, intake.written))
-}
-
-/// Reads one layer in a blocking worker while its transport is driven and progress is told.
-async fn read_one(
-    source: &Source<'_>,
-    layer: Layer,
-    work: Work,
-    tell: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(Work, u64), PayloadError> {
-    let (blob, driver): (_, Driver<'_>) = match source {
-        Source::Registry(registry) => registry.blob(&layer).await?,
-        Source::Layout(layout) => (layout.blob(&layer)?, Box::pin(async { Ok(()) })),
-    };
-    let watched = Arc::new(AtomicU64::new(0));
-    let counter = watched.clone();
-    let mut job = spawn_blocking(move || {
-        let Work { mut harvest, mut intake } = work;
-        let read = read_layer(blob, &layer, &mut harvest, &mut intake, counter);
-        read.map(|()| Work { harvest, intake })
-    });
-    let mut driver = driver;
-    let mut driven = None;
-    let mut tick = tokio::time::interval(TICK);
-    let read = loop {
-        // Each arm keeps its state outside of the select, so none of them loses anything when another is taken.
-        tokio::select! {
-            done = &mut job => break done.map_err(|_| PayloadError::Worker)?,
-            done = &mut driver, if driven.is_none() => driven = Some(done),
-            _ = tick.tick() => tell(watched.load(Ordering::Relaxed)),
-        }
-    };
-    let received = watched.load(Ordering::Relaxed);
-    tell(received);
-    if driven.is_none() && matches!(read, Ok(_) | Err(PayloadError::Size { .. })) {
-        // The blob is at its end: what is left is one answer of the transport.
-        driven = tokio::time::timeout(FAREWELL, driver).await.ok();
-    }
-    match (read, driven) {
-        // A blob that ends early because the connection did is no lie of the registry.
-        (Err(PayloadError::Size { expected, found, .. }), Some(Err(error))) if found < expected => Err(error),
-        (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error),
-        (Ok(work), _) => Ok((work, received)),
-    }
-}
-
-/// Runs blocking work aside.
-async fn worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PayloadError> {
-    spawn_blocking(work).await.map_err(|_| PayloadError::Worker)
 }

@@ -13,9 +13,13 @@
 mod assemble;
 mod directory;
 mod error;
+mod evict;
+mod fetch;
 mod harvest;
 mod image;
+mod intake;
 mod layer;
+mod layers;
 mod loader;
 mod place;
 mod proxy;
@@ -36,7 +40,8 @@ use extensions_manifest::{ExtensionMap, PackageFacts, Sha256Digest};
 use crate::rpm::{Package, Verified};
 
 pub use error::PayloadError;
-pub use loader::{FetchProgress, FetchStats, Loader, Transport};
+pub use fetch::{FetchProgress, FetchStats, Transport};
+pub use loader::Loader;
 pub use reference::{Identifier, Reference};
 pub use store::Store;
 

@@ -16,8 +16,8 @@ use oci_spec::image::Digest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::PayloadError;
+use super::fetch::Transport;
 use super::image::{DOCUMENT_BYTES, check_document_size};
-use super::loader::Transport;
 
 /// The mark by which a child of ours is known.
 const MARK: &str = "EXTENSIONS_AGENT_PROXY";

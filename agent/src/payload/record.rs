@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::PayloadError;
-use super::store::{Store, digest_of, failed, open_options};
+use super::store::{HashWriter, Store, digest_of, failed, open_options};
 use super::{Layout, Payload, Pinned};
 use crate::rpm::{Package, restore_from_checked_record};
 
@@ -132,17 +132,4 @@ fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>> {
     }
     file.seek(SeekFrom::Start(line.len() as u64))?;
     Ok(Some(serde_json::from_reader(file)?))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

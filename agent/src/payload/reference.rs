@@ -163,14 +163,15 @@ impl Reference {
     }
 }
 
+/// As a MachineConfig carries it: an image in a registry without `docker://`.
 impl fmt::Display for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry { repository, identifier: Identifier::Digest(digest) } => {
-                write!(out, "docker://{repository}@{digest}")
+                write!(out, "{repository}@{digest}")
             }
             Self::Registry { repository, identifier: Identifier::Tag(tag) } => {
-                write!(out, "docker://{repository}:{tag}")
+                write!(out, "{repository}:{tag}")
             }
             Self::OciLayout { directory, name: Some(name) } => {
                 write!(out, "oci:{}:{name}", directory.display())
@@ -232,9 +233,9 @@ mod tests {
     fn each_form_of_reference_reads_as_it_is_shown() {
         let pullspec = format!("quay.io/openshift/rhel-coreos-extensions@{DIGEST}");
         for (given, shown) in [
-            (pullspec.clone(), format!("docker://{pullspec}")),
-            (format!("docker://{pullspec}"), format!("docker://{pullspec}")),
-            ("localhost:5000/a/b:4.19".into(), "docker://localhost:5000/a/b:4.19".into()),
+            (pullspec.clone(), pullspec.clone()),
+            (format!("docker://{pullspec}"), pullspec.clone()),
+            ("localhost:5000/a/b:4.19".into(), "localhost:5000/a/b:4.19".into()),
             ("oci:/srv/image".into(), "oci:/srv/image".into()),
             ("oci:relative/image:4.19".into(), "oci:relative/image:4.19".into()),
             ("dir:/srv/rpms".into(), "dir:/srv/rpms".into()),

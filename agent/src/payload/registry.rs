@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
 
 use super::error::PayloadError;
-use super::image::{Descriptor, Image, Manifest, choose};
+use super::fetch::{FetchStats, Transport};
+use super::image::{Image, Manifest, choose, one_image};
 use super::layer::Layer;
-use super::loader::{FetchStats, Transport};
 use super::proxy::{Proxy, proxy_error};
 use super::reference::Identifier;
 
@@ -116,17 +116,6 @@ impl Registry {
     /// Ends the transport.
     pub(super) async fn close(self) {
         self.proxy.close().await;
-    }
-}
-
-/// What must be one image by now.
-pub(super) fn one_image(bytes: &[u8], object: &str) -> Result<(Descriptor, Vec<Descriptor>), PayloadError> {
-    match Manifest::parse(bytes, object)? {
-        Manifest::Image { config, layers } => Ok((config, layers)),
-        Manifest::Index(_) => Err(PayloadError::Image {
-            object: object.to_owned(),
-            problem: "an index inside an index is not followed".into(),
-        }),
     }
 }
 

@@ -7,14 +7,11 @@
 //!  <dir>/lock                      shared by all who use the store; exclusive for the clearing
 //! ```
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use extensions_manifest::Sha256Digest;
 use nix::fcntl::OFlag;
@@ -23,10 +20,7 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::error::PayloadError;
-use super::layer::excerpt;
-use super::record;
-use super::unpack::Fault;
-use crate::rpm::{Package, RpmError, Verified, inspect};
+use crate::rpm::{Package, Verified};
 
 /// Room that is left for everybody else on the file system.
 const RESERVE_BYTES: u64 = 16 << 20;
@@ -107,33 +101,35 @@ impl Store {
         meta.is_ok_and(|meta| meta.is_file() && meta.len() == package.size)
     }
 
-    /// Removes the oldest records, and the packages that no record needs, until the bound holds. `keep` stays.
-    pub(super) fn prune(&self, keep: Sha256Digest) -> Result<(), PayloadError> {
-        let mut records = self.list("payload")?;
-        records.sort_by_key(|(_, meta)| meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
-        let keep = self.record_path(keep);
-        loop {
-            let packages = self.list("rpm/sha256")?;
-            let total: u64 = packages.iter().map(|(_, meta)| meta.len()).sum();
-            if total <= self.max_bytes {
-                return Ok(());
-            }
-            let needed: BTreeSet<PathBuf> = records
-                .iter()
-                .flat_map(|(path, _)| record::packages(path))
-                .map(|d| self.package_path(d))
-                .collect();
-            let idle: Vec<&PathBuf> =
-                packages.iter().map(|(path, _)| path).filter(|path| !needed.contains(*path)).collect();
-            if !idle.is_empty() {
-                idle.into_iter().try_for_each(|path| remove(path))?;
-                continue;
-            }
-            let Some(oldest) = records.iter().position(|(path, _)| *path != keep) else { return Ok(()) };
-            remove(&records.remove(oldest).0)?;
+    /// Puts packages that were written aside in their places: content reaches the disk before any name does.
+    pub(super) fn put(&self, staged: Vec<(TempPath, Sha256Digest)>) -> Result<(), PayloadError> {
+        if staged.is_empty() {
+            return Ok(());
         }
+        let shelf = self.directory.join("rpm/sha256");
+        let directory = File::open(&shelf).map_err(|source| failed("opening", &shelf, source))?;
+        // One flush of the file system instead of one for each of thousands of files.
+        nix::unistd::syncfs(&directory).map_err(|errno| failed("syncing", &shelf, errno.into()))?;
+        for (aside, digest) in staged {
+            let path = self.package_path(digest);
+            aside.persist(&path).map_err(|error| failed("renaming to", &path, error.error))?;
+        }
+        directory.sync_all().map_err(|source| failed("syncing", &shelf, source))
     }
 
+    /// Why a package could not be written aside.
+    pub(super) fn write_error(&self, bytes: usize, source: io::Error) -> PayloadError {
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            // Somebody else was quicker than the preflight; the numbers are those of now.
+            if let Err(error @ PayloadError::Space { .. }) = self.preflight(bytes as u64) {
+                return error;
+            }
+            return PayloadError::Space { needs: bytes as u64, has: 0, directory: self.directory.clone() };
+        }
+        failed("writing in", &self.directory.join("tmp"), source)
+    }
+
+    /// Where the record of a payload is, or would be.
     pub(super) fn record_path(&self, digest: Sha256Digest) -> PathBuf {
         self.directory.join("payload").join(format!("{}.json", digest.hex()))
     }
@@ -144,8 +140,24 @@ impl Store {
         NamedTempFile::new_in(&aside).map_err(|source| failed("writing in", &aside, source))
     }
 
-    fn package_path(&self, digest: Sha256Digest) -> PathBuf {
+    /// Where a package is, or would be.
+    pub(super) fn package_path(&self, digest: Sha256Digest) -> PathBuf {
         self.directory.join("rpm/sha256").join(digest.hex())
+    }
+
+    /// How many bytes of packages are kept.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// Every package, as the file system has it.
+    pub(super) fn packages(&self) -> Result<Vec<(PathBuf, fs::Metadata)>, PayloadError> {
+        self.list("rpm/sha256")
+    }
+
+    /// Every record, as the file system has it.
+    pub(super) fn records(&self) -> Result<Vec<(PathBuf, fs::Metadata)>, PayloadError> {
+        self.list("payload")
     }
 
     fn list(&self, part: &str) -> Result<Vec<(PathBuf, fs::Metadata)>, PayloadError> {
@@ -158,113 +170,24 @@ impl Store {
     }
 }
 
-/// Packages of one load on their way into the store.
-#[derive(Debug)]
-pub(super) struct Intake {
-    store: Arc<Store>,
-    staged: Vec<(TempPath, Sha256Digest)>,
-    claimed: u64,
-    pub(super) written: u64,
-}
-
-impl Intake {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, staged: Vec::new(), claimed: 0, written: 0 }
-    }
-
-    /// Writes one package aside while it is held against its digests.
-    pub(super) fn package(
-        &mut self,
-        name: &str,
-        from: &mut dyn Read,
-        size: u64,
-        fault: &Fault,
-    ) -> Result<Verified<Package>, PayloadError> {
-        self.claimed = self.claimed.saturating_add(size);
-        super::harvest::limit("bytes of all packages of one payload", self.claimed, self.store.max_bytes)?;
-        let mut aside = self.store.temporary()?;
-        let mut tee = Tee { from, to: aside.as_file_mut(), written: 0, store: &self.store, fault };
-        let inspected = inspect(&mut tee, size);
-        let written = tee.written;
-        let package = inspected.map_err(|source| package_error(name, source))?;
-        let digest = package.get().file;
-        let known = self.staged.iter().any(|(_, staged)| *staged == digest);
-        if !known && !self.store.has_package(package.get()) {
-            self.written += written;
-            self.staged.push((aside.into_temp_path(), digest));
-        }
-        Ok(package)
-    }
-
-    /// Puts everything in place: content reaches the disk before any name does.
-    pub(super) fn commit(&mut self) -> Result<(), PayloadError> {
-        let shelf = self.store.directory.join("rpm/sha256");
-        let directory = File::open(&shelf).map_err(|source| failed("opening", &shelf, source))?;
-        if self.staged.is_empty() {
-            return Ok(());
-        }
-        // One flush of the file system instead of one for each of thousands of files.
-        nix::unistd::syncfs(&directory).map_err(|errno| failed("syncing", &shelf, errno.into()))?;
-        for (aside, digest) in self.staged.drain(..) {
-            let path = self.store.package_path(digest);
-            aside.persist(&path).map_err(|error| failed("renaming to", &path, error.error))?;
-        }
-        directory.sync_all().map_err(|source| failed("syncing", &shelf, source))
-    }
-}
-
-/// Hands on what it reads, and writes it to a file on the way.
-struct Tee<'a> {
-    from: &'a mut dyn Read,
-    to: &'a mut File,
-    written: u64,
-    store: &'a Store,
-    fault: &'a Fault,
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(buffer)?;
-        let chunk = buffer.get(..read).unwrap_or_default();
-        self.to.write_all(chunk).map_err(|error| self.fault.raise(write_error(self.store, read, error)))?;
-        self.written += read as u64;
-        Ok(read)
-    }
-}
-
-fn write_error(store: &Store, bytes: usize, source: io::Error) -> PayloadError {
-    if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        // Somebody else was quicker than the preflight; the numbers are those of now.
-        if let Err(error @ PayloadError::Space { .. }) = store.preflight(bytes as u64) {
-            return error;
-        }
-        return PayloadError::Space { needs: bytes as u64, has: 0, directory: store.directory.clone() };
-    }
-    failed("writing in", &store.directory.join("tmp"), source)
-}
-
-/// Bytes that could not be had are the archive's fault, not the package's.
-fn package_error(name: &str, source: RpmError) -> PayloadError {
-    if let RpmError::Read(error) = &source {
-        return PayloadError::Image {
-            object: format!("package `{}`", excerpt(name)),
-            problem: format!("it cannot be read from the archive: {error}"),
-        };
-    }
-    PayloadError::Package { name: excerpt(name), source }
-}
-
 /// SHA-256 of the rest of a file.
 pub(super) fn digest_of(file: &mut dyn Read) -> io::Result<Sha256Digest> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(Sha256Digest::from_bytes(hash.finalize().into())),
-            Ok(read) => hash.update(buffer.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    io::copy(&mut BufReader::with_capacity(128 << 10, file), &mut HashWriter(&mut hash))?;
+    Ok(Sha256Digest::from_bytes(hash.finalize().into()))
+}
+
+/// Hashes what is written to it.
+pub(super) struct HashWriter<'a>(pub(super) &'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -277,7 +200,8 @@ fn clear(directory: &Path) -> Result<(), PayloadError> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<(), PayloadError> {
+/// Removes a file of the store; one that is gone is as good as removed.
+pub(super) fn remove(path: &Path) -> Result<(), PayloadError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("removing", path, error)),
         Ok(()) | Err(_) => Ok(()),

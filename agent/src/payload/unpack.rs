@@ -22,6 +22,8 @@ const INFLATED_BYTES: u64 = 8 << 30;
 const RATIO_FROM_BYTES: u64 = 64 << 20;
 /// Most bytes out for one byte in.
 const RATIO: u64 = 200;
+/// Most bytes of names and attributes before one entry of an archive; its reader holds them in memory.
+pub(super) const ENTRY_HEADER_BYTES: u64 = 1 << 20;
 /// zstd's recommended bound on a window that every decoder must have: 8 MiB.
 const WINDOW_LOG: u32 = 23;
 /// How much is asked of the source at once: what a pipe holds.
@@ -244,7 +246,7 @@ impl Read for Inflated {
         }
         let Some(left) = self.allowance.get().checked_sub(read as u64) else {
             let what = format!("bytes of one entry's names and attributes in {}", self.object);
-            let limit = super::layer::ENTRY_HEADER_BYTES;
+            let limit = ENTRY_HEADER_BYTES;
             return Err(self.fault.raise(PayloadError::Limit { what, found: limit + 1, limit }));
         };
         if self.allowance.get() != u64::MAX {
@@ -257,14 +259,5 @@ impl Read for Inflated {
 
 /// Reads to the end.
 pub(super) fn drain(from: &mut dyn Read) -> io::Result<u64> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut total = 0;
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(read) => total += read as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    io::copy(&mut BufReader::with_capacity(BUFFER_BYTES, from), &mut io::sink())
 }

@@ -225,6 +225,7 @@ async fn gather<H: Host, S: PayloadSource>(
     let Some(next) = observed.pending_or_booted() else {
         return Ok(Found { payload: Some(payload), ..nothing });
     };
+    (parts.watcher)(Step::ReadingBase);
     let start = notes.start();
     let base = parts.host.base(next, &payload.required_paths()).await;
     notes.took(Part::Observe, start);

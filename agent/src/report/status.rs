@@ -150,9 +150,9 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PayloadStatus {
-    /// Which image; with its digest where the pass had to look at it.
+    /// Which image, as a MachineConfig carries it; with its digest where the pass had to look at it.
     pub reference: String,
-    /// The digest it is pinned by, where the pass had to look at it.
+    /// The digest it is pinned by: by its name, or because the pass had to look at it.
     pub digest: Option<Sha256Digest>,
     /// The OS version it was built for.
     pub version: Option<String>,

@@ -68,8 +68,7 @@ fn text(report: &PassReport) -> String {
 #[test]
 fn a_staged_change_reads_as_one_page() {
     let expected = "\
-Not ready: the next boot has what is wanted.
-A reboot is pending: it brings what is wanted.
+Reboot to finish: the next boot has what is wanted.
 As of 2026-11-21 02:56:48 UTC (3 min 12 s ago).
 
 EXTENSION  STAGE         VERSION  ASKED FOR BY  LAYERED PACKAGES
@@ -100,10 +99,52 @@ fn a_problem_is_told_once_with_its_cure_and_whom_it_concerns() {
 }
 
 #[test]
+fn a_pending_reboot_beside_a_problem_is_told_too() {
+    let problem = Problem {
+        reason: Reason::UnknownExtension,
+        class: Class::Refuse,
+        message: "no `x`".to_owned(),
+        cure: None,
+    };
+    let text = text(&report(PassOutcome::NotDone { problem }, state(true, true, false)));
+    let head = "Not ready: UnknownExtension, see below.\nA reboot is pending: it brings what is staged.\n";
+    assert!(text.starts_with(head), "{text}");
+}
+
+#[test]
+fn a_look_at_the_host_is_not_told_as_a_pass() {
+    let answer =
+        StatusAnswer { looked: true, ..StatusAnswer::new(Status::of(&staged()), NOW.parse().unwrap()) };
+    let text = answer.text(Screen { width: None });
+    assert!(text.contains("\nLast pass:  none since") && !text.contains("took"), "{text}");
+}
+
+#[test]
+fn a_payload_is_spelled_as_admins_write_it_and_pinned_by_its_name() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let pullspec = format!("registry.example/x@{digest}");
+    for written in [pullspec.clone(), format!("docker://{pullspec}")] {
+        let desired = crate::desired::Desired {
+            extensions: BTreeMap::new(),
+            kernel_type: crate::desired::KernelType::Default,
+            kernel_type_from: None,
+            payload: Some(written),
+            payload_from: Some("80-x".to_owned()),
+        };
+        let status = Status::of(&PassReport { desired: Some(desired), ..staged() });
+        let payload = status.payload.clone().unwrap();
+        assert_eq!((payload.reference.as_str(), payload.digest), (pullspec.as_str(), digest.parse().ok()));
+        let text = StatusAnswer::new(status, NOW.parse().unwrap()).text(Screen { width: None });
+        assert!(text.contains(&format!("Payload:    {pullspec} (from 80-x)\n")), "{text}");
+    }
+}
+
+#[test]
 fn a_pending_reboot_ends_with_77_only_when_that_was_asked_for() {
     let answer = |pending_exit| StatusAnswer {
         status: Status::of(&staged()),
         now: NOW.parse().unwrap(),
+        looked: false,
         pending_exit,
     };
     assert_eq!((answer(false).exit_code(), answer(true).exit_code()), (0, 77));

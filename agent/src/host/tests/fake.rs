@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Guid, OwnedObjectPath, OwnedVariant, Variant, connection, interface};
@@ -121,6 +121,8 @@ pub(super) struct State {
     /// The transaction that is running: method and address.
     pub(super) active: Option<(&'static str, String)>,
     pub(super) deployments: Vec<HashMap<String, OwnedVariant>>,
+    /// How often the deployments were asked for.
+    pub(super) looks: watch::Sender<u32>,
     pub(super) clients: Vec<String>,
     /// Who made the last call, with which modifiers (files by their content) and options.
     pub(super) call: Option<(String, serde_json::Value, serde_json::Value)>,
@@ -162,7 +164,9 @@ impl Sysroot {
 
     #[zbus(property)]
     fn deployments(&self) -> Vec<HashMap<String, OwnedVariant>> {
-        self.0.lock().unwrap().deployments.clone()
+        let state = self.0.lock().unwrap();
+        state.looks.send_modify(|looks| *looks += 1);
+        state.deployments.clone()
     }
 }
 
@@ -297,6 +301,11 @@ impl Fake {
     /// Sets the running transaction and tells everybody.
     pub(super) async fn set_active(&self, active: Option<(&'static str, String)>) {
         self.state.lock().unwrap().active = active;
+        self.say_again().await;
+    }
+
+    /// Tells everybody how things are, as the daemon does at every `Reload`.
+    pub(super) async fn say_again(&self) {
         let sysroot =
             self.connection.object_server().interface::<_, Sysroot>(proxy::sysroot::PATH).await.unwrap();
         sysroot.get().await.active_transaction_changed(sysroot.signal_emitter()).await.unwrap();

@@ -158,3 +158,29 @@ async fn every_change_moves_the_counter_and_no_task_outlives_the_host() {
     // The last sender lives in the listening task.
     while changes.changed().await.is_ok() {}
 }
+
+/// The daemon says everything again at every `Reload`, which each look of ours calls: were that news, each pass would
+/// call for the next one.
+#[tokio::test]
+async fn a_repeated_signal_is_no_news_and_a_real_change_is_news_once() {
+    let bus = Bus::start();
+    let fake = fake(&bus).await;
+    let host = bus.host().await;
+    let changes = host.changes();
+    let mut looks = fake.state.lock().unwrap().looks.subscribe();
+    let start = *changes.borrow();
+
+    // Signals are taken one by one and each is looked into: at the fifth look, four have had their verdict.
+    for _ in 0..5 {
+        fake.say_again().await;
+    }
+    looks.wait_for(|looks| *looks == 5).await.unwrap();
+    let before = *changes.borrow();
+    assert!(before <= start + 1, "only the first one may be news: {start} to {before}");
+
+    fake.set_active(Some(("Upgrade", "unix:path=/transaction".to_owned()))).await;
+    fake.say_again().await;
+    fake.say_again().await;
+    looks.wait_for(|looks| *looks == 8).await.unwrap();
+    assert_eq!(*changes.borrow(), before + 1);
+}

@@ -274,7 +274,7 @@ fn what_does_not_fit_on_the_disk_is_refused_before_the_fetch_with_the_numbers() 
         let store = Store::open(&bench.directory.path().join("store"), u64::MAX).unwrap();
         let error = store.preflight(1 << 60).unwrap_err();
         assert_eq!(error.reason(), Reason::NotEnoughSpace);
-        assert!(error.to_string().contains("free"), "{error}");
+        assert!(error.to_string().contains("iB free"), "{error}");
         return;
     }
     let error = bench.load_reference(&format!("oci:{}", bench.layout().display())).unwrap_err();

@@ -1,6 +1,6 @@
 //! The report of a pass → [`Status`]. Pure.
 
-use extensions_manifest::ExtensionName;
+use extensions_manifest::{ExtensionName, Sha256Digest};
 
 use super::{
     Condition, ConditionKind, DeploymentStatus, ExtensionProblem, ExtensionStatus, LastPass, PayloadStatus,
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Problem};
 use crate::host::{Deployment, Observed};
+use crate::payload::{Identifier, Reference};
 use crate::plan::{API_VERSION, Objection};
 
 impl Status {
@@ -48,11 +49,12 @@ fn conditions(report: &PassReport) -> Vec<Condition> {
         }
         PassOutcome::Booted { .. } => ("Booted", "the running system has what is wanted".to_owned()),
         PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. } => {
-            ("RebootPending", "the next boot has what is wanted".to_owned())
+            ("RebootPending", "reboot to finish: the next boot has what is wanted".to_owned())
         }
-        PassOutcome::Planned => {
-            ("OnlyLooked", "what is wanted is not there yet, and no pass has dealt with it".to_owned())
-        }
+        PassOutcome::Planned => (
+            "OnlyLooked",
+            "the service, or `extensions-agent apply`, has yet to stage what is wanted".to_owned(),
+        ),
         PassOutcome::NotDone { problem } => (problem.reason.code(), problem.message.clone()),
     };
     let (ready, staged) = match &report.outcome {
@@ -131,10 +133,23 @@ fn payload(report: &PassReport) -> Option<PayloadStatus> {
         requested_by: requested_by.clone(),
     });
     let named = || {
-        let reference = desired?.payload.clone()?;
-        Some(PayloadStatus { reference, digest: None, version: None, requested_by: requested_by.clone() })
+        let text = desired?.payload.clone()?;
+        let (reference, digest) = spelled(text);
+        Some(PayloadStatus { reference, digest, version: None, requested_by: requested_by.clone() })
     };
     looked_at.or_else(named)
+}
+
+/// The name of a payload that was not looked at, spelled as one that was; the digest where it names one.
+fn spelled(text: String) -> (String, Option<Sha256Digest>) {
+    let Ok(reference) = text.parse::<Reference>() else { return (text, None) };
+    let digest = match &reference {
+        Reference::Registry { identifier: Identifier::Digest(digest), .. } => Some(*digest),
+        Reference::Registry { identifier: Identifier::Tag(_), .. }
+        | Reference::OciLayout { .. }
+        | Reference::Directory { .. } => None,
+    };
+    (reference.to_string(), digest)
 }
 
 fn deployment(deployment: &Deployment) -> DeploymentStatus {
