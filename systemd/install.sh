@@ -5,6 +5,12 @@
 #   DESTDIR=/tmp/root BINARY=target/release/extensions-agent systemd/install.sh
 set -eu
 
+case "${1:-}" in
+    "") ;;
+    -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "install.sh: it takes no arguments, only DESTDIR and BINARY; see --help" >&2; exit 2 ;;
+esac
+
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 root=${DESTDIR:-}

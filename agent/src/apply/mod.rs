@@ -63,6 +63,11 @@ pub enum Step {
         /// Which package.
         nevra: Nevra,
     },
+    /// Handing files and names over; rpm-ostree may first have to start, and to read them.
+    Calling {
+        /// How many package files go with the call.
+        files: usize,
+    },
     /// The transaction said something.
     Transaction(Progress),
     /// Looking again.
@@ -160,6 +165,7 @@ async fn call<H: Host, S: PayloadSource>(
     tools: &Tools<'_, H, S>,
     intent: &mut Intent,
 ) -> Result<Outcome, HostError> {
+    (tools.watcher)(Step::Calling { files: request.install.len() });
     tools.calls.fetch_add(1, Ordering::Relaxed);
     let mut progress = |progress: Progress| {
         if !intent.started {

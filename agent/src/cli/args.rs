@@ -31,8 +31,9 @@ pub struct Cli {
 pub struct Common {
     /// How the answer is written to stdout
     ///
-    /// Only `json` and `yaml` are for programs: they follow the schemas in /usr/share/extensions-agent/schema, and an
-    /// error is written to stderr as a document too. The text may change at any time.
+    /// Only `json` and `yaml` are for programs: they follow the schemas in /usr/share/extensions-agent/schema, named
+    /// for the `kind` of the document (`apply` answers with a Status), and an error is written to stderr as a document
+    /// too. The text may change at any time.
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     pub output: Output,
     /// Read settings below this directory instead of `/`

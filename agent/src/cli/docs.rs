@@ -75,6 +75,20 @@ mod tests {
     }
 
     #[test]
+    fn what_programs_read_has_a_schema_that_is_checked_in() {
+        let schemas = [
+            ("offer", schemars::schema_for!(crate::cli::list::Offer)),
+            ("explanation", schemars::schema_for!(crate::cli::explain::Explanation)),
+            ("config-dump", schemars::schema_for!(crate::cli::config::ConfigDump)),
+            ("error", schemars::schema_for!(crate::cli::stop::ErrorDocument<'_>)),
+        ];
+        for (name, schema) in schemas {
+            let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+            golden::check(&format!("schema/{name}.json"), &text);
+        }
+    }
+
+    #[test]
     fn what_stands_below_the_options_fits_a_terminal() {
         let top = Cli::command();
         let commands = top.get_subcommands().filter_map(clap::Command::get_after_long_help);

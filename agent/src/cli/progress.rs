@@ -72,6 +72,7 @@ impl Progress {
             Step::ReadingBase => shown.busy("reading the base's package database"),
             Step::Planned(plan) => shown.remark(&planned(&plan)),
             Step::Opening { nevra } => shown.busy(&format!("checking {nevra}")),
+            Step::Calling { files } => shown.busy(&format!("calling rpm-ostree with {files} package files")),
             Step::Transaction(progress) => shown.transaction(progress),
             Step::Confirming => shown.busy("comparing the new deployment with the plan"),
         }
@@ -214,6 +215,7 @@ mod tests {
             progress.step(Step::Observing);
             progress.step(Step::Fetching(FetchProgress { layer: 1, layers: 2, bytes: 5, total: 3 }));
             progress.step(Step::ReadingBase);
+            progress.step(Step::Calling { files: 4 });
             progress.step(Step::Waiting { title: None });
             progress.step(Step::Transaction(host::Progress::Percent("Writing".to_owned(), Some(200))));
             progress.step(Step::Transaction(host::Progress::Percent("Writing".to_owned(), None)));

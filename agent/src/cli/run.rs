@@ -160,6 +160,7 @@ fn announce(notifier: &Notifier, step: Step) {
             "planned"
         ),
         Step::Opening { nevra } => tracing::debug!(%nevra, "checking a package"),
+        Step::Calling { files } => tracing::debug!(files, "calling rpm-ostree"),
         Step::Transaction(host::Progress::Task(task)) => {
             let task = plain(&task);
             tracing::info!(task, "rpm-ostree");

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Output;
@@ -38,12 +39,16 @@ impl Stop {
 }
 
 /// An error as a document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ErrorDocument<'a> {
+pub(super) struct ErrorDocument<'a> {
+    /// Always `extensions.agent/v1`.
     api_version: &'static str,
+    /// Always `Error`.
     kind: &'static str,
+    /// The exit code of the command.
     exit_code: u8,
+    /// What went wrong.
     #[serde(flatten)]
     problem: &'a Problem,
 }
