@@ -24,7 +24,7 @@
 //! usbguard.requires = vec!["libqb.so.100()(64bit)".parse()?, "/bin/sh".parse()?, "bash >= 5".parse()?];
 //! let mut libqb = PackageFacts::new("libqb-2.0.6-1.el9.x86_64".parse()?);
 //! libqb.provides.push("libqb.so.100()(64bit)".parse()?);
-//! let packages = [usbguard, libqb];
+//! let packages = [&usbguard, &libqb];
 //!
 //! // What the host has.
 //! let base = Base {

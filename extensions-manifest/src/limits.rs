@@ -22,6 +22,8 @@ pub const DEPENDENCY_BYTES: usize = 4_096;
 pub const RICH_DEPTH: usize = 16;
 /// Largest extension map, in bytes.
 pub const MAP_BYTES: usize = 1 << 20;
+/// Most values in an extension map, nested ones included; the map of a release has a few hundred.
+pub const MAP_VALUES: usize = 65_536;
 /// Longest package spec of a map, in bytes: a name, a version and a release.
 pub const SPEC_BYTES: usize = 1_024;
 /// Most steps that finding one closure may take. Real extensions take a few thousand; all

@@ -8,6 +8,7 @@
     reason = "test code"
 )]
 
+mod bounds;
 mod busy;
 mod crash;
 mod daemon;

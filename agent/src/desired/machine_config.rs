@@ -3,8 +3,6 @@
 //! A MachineConfig carries an Ignition config that may be megabytes and hold secrets. Only the named fields are kept;
 //! the rest is skipped by the parser without being stored, and no error repeats the text of a document.
 
-use std::collections::BTreeMap;
-
 use extensions_manifest::{ExtensionName, ManifestError, limits};
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -19,8 +17,6 @@ pub const DOCUMENTS: usize = 128;
 pub const DEPTH: usize = 64;
 /// Longest pullspec, in bytes.
 const IMAGE_BYTES: usize = 1024;
-/// Stands on MachineConfigs that the operator made itself.
-const GENERATED_ANNOTATION: &str = "machineconfiguration.openshift.io/generated-by-controller-version";
 
 /// The fields of one MachineConfig that the agent acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +112,20 @@ struct Document {
 struct Metadata {
     name: Option<String>,
     labels: Option<Labels>,
-    annotations: Option<BTreeMap<String, IgnoredAny>>,
+    annotations: Option<Annotations>,
+}
+
+/// The others may be many, and are not kept.
+#[derive(Deserialize)]
+struct Annotations {
+    /// Stands on MachineConfigs that the operator made itself.
+    #[serde(rename = "machineconfiguration.openshift.io/generated-by-controller-version")]
+    #[serde(default, deserialize_with = "there")]
+    generated: bool,
+}
+
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 #[derive(Deserialize)]
@@ -216,7 +225,7 @@ fn check(document: Document, number: usize) -> Result<MachineConfig, Fault> {
         extensions: extensions(&spec.extensions.unwrap_or_default(), &name)?,
         fips: spec.fips.unwrap_or_default(),
         role: metadata.labels.and_then(|labels| labels.role),
-        generated: metadata.annotations.is_some_and(|all| all.contains_key(GENERATED_ANNOTATION)),
+        generated: metadata.annotations.is_some_and(|all| all.generated),
         name,
     })
 }

@@ -167,6 +167,7 @@ impl Failure for PayloadError {
             Self::Digest { .. } | Self::Altered { .. } | Self::Size { .. } => Reason::DigestMismatch,
             Self::Image { .. } => Reason::InvalidImage,
             Self::Package { source, .. } => source.reason(),
+            Self::Map { source: ManifestError::Limit { .. } } => Reason::LimitExceeded,
             Self::TwoFiles { .. } | Self::Map { .. } => Reason::InconsistentPayload,
             Self::Space { .. } => Reason::NotEnoughSpace,
             Self::Limit { .. } => Reason::LimitExceeded,
@@ -174,5 +175,13 @@ impl Failure for PayloadError {
             Self::Store { .. } | Self::Stored { .. } => Reason::StateUnusable,
             Self::Worker => Reason::Internal,
         }
+    }
+
+    fn cure(&self) -> Option<String> {
+        let reason = self.reason();
+        // What an image is bounded by is no setting: whoever built it has to make it smaller.
+        let smaller = "use the payload of a release, or have this one built within the bound";
+        let bounded = (reason == Reason::LimitExceeded).then_some(smaller);
+        bounded.or(reason.cure()).map(str::to_owned)
     }
 }

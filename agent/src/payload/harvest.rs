@@ -10,11 +10,11 @@ use super::{Layout, repodata};
 use crate::rpm::{Package, Verified};
 
 /// Most bytes that the facts of all packages of one payload may take in memory.
-const FACTS_BYTES: u64 = 20 << 20;
+const FACTS_BYTES: u64 = 18 << 20;
 /// Most files that all packages of one payload may own.
 const FILES: u64 = 1_000_000;
-/// Roughly what one dependency takes beside its text.
-const DEPENDENCY_OVERHEAD: u64 = 120;
+/// Roughly what one node of a rich dependency takes.
+const NODE_BYTES: u64 = 120;
 /// Most repository metadata that is kept to see whether an image has been read far enough.
 const REPODATA_BYTES: usize = 8 << 20;
 
@@ -90,11 +90,11 @@ impl Harvest {
     /// Counts a package in, and lets go of its paths but for their fingerprints.
     pub(super) fn hold(&mut self, mut package: Verified<Package>) -> Result<Held, PayloadError> {
         let facts = &package.get().facts;
-        let named = |capability: &Capability| capability.name().len() as u64 + DEPENDENCY_OVERHEAD;
+        let named = |capability: &Capability| capability.weight() as u64;
         let wanted = |requirement: &Requirement| match requirement {
             Requirement::Plain(capability) => named(capability),
             // A tree: at worst a node for every other byte of text.
-            Requirement::Rich(_) => String::from(requirement.clone()).len() as u64 * DEPENDENCY_OVERHEAD / 2,
+            Requirement::Rich(_) => String::from(requirement.clone()).len() as u64 * NODE_BYTES / 2,
         };
         let capabilities: u64 = facts.provides.iter().chain(&facts.obsoletes).map(named).sum();
         let requirements: u64 = facts.requires.iter().chain(&facts.conflicts).map(wanted).sum();
@@ -104,6 +104,7 @@ impl Harvest {
         limit("packages of one payload", self.packages, limits::PAYLOAD_PACKAGES as u64)?;
         limit("bytes of all dependencies of one payload", self.facts, FACTS_BYTES)?;
         limit("files of all packages of one payload", self.files, FILES)?;
+        package.shrink();
         let files = package.replace_files(Vec::new());
         let files = files.iter().map(|path| self.keys.hash_one(path)).collect();
         Ok(Held { package, files })

@@ -1,7 +1,5 @@
 //! Manifests, indexes and configs: bytes that have been held against their digest → what is in the image. Pure.
 
-use std::collections::BTreeMap;
-
 use extensions_manifest::Sha256Digest;
 use serde::Deserialize;
 
@@ -28,7 +26,14 @@ pub(super) struct Descriptor {
     pub(super) size: u64,
     platform: Option<Platform>,
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
+    annotations: Annotations,
+}
+
+/// The one annotation that means anything here; the others may be many, and are not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Annotations {
+    #[serde(rename = "org.opencontainers.image.ref.name")]
+    name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -77,7 +82,17 @@ struct RootFs {
 #[derive(Deserialize)]
 struct Runtime {
     #[serde(rename = "Labels")]
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<Labels>,
+}
+
+/// The labels that say which OS version it is: OpenShift's own, and those that other builders write.
+#[derive(Default, Deserialize)]
+struct Labels {
+    #[serde(rename = "io.openshift.build.versions")]
+    builds: Option<String>,
+    version: Option<String>,
+    #[serde(rename = "org.opencontainers.image.version")]
+    image_version: Option<String>,
 }
 
 /// An image that can be read.
@@ -162,10 +177,8 @@ pub(super) fn named(
     arch: &str,
     object: &str,
 ) -> Result<Descriptor, PayloadError> {
-    let is_named = |image: &Descriptor| {
-        let own = image.annotations.get("org.opencontainers.image.ref.name");
-        name.is_none_or(|name| own.is_some_and(|own| own == name))
-    };
+    let is_named =
+        |image: &Descriptor| name.is_none_or(|name| image.annotations.name.as_deref() == Some(name));
     let chosen: Vec<Descriptor> = images.into_iter().filter(is_named).collect();
     let count = match chosen.as_slice() {
         [one] => return Ok(one.clone()),
@@ -214,13 +227,12 @@ impl Image {
     }
 }
 
-/// The OS version: OpenShift's own label, then those that other builders write.
-fn version(labels: &BTreeMap<String, String>) -> Option<String> {
-    let builds = labels.get("io.openshift.build.versions").into_iter().flat_map(|text| text.split(','));
+/// The OS version, as the first label says that has it.
+fn version(labels: &Labels) -> Option<String> {
+    let builds = labels.builds.iter().flat_map(|text| text.split(','));
     let machine_os = builds.filter_map(|part| part.trim().strip_prefix("machine-os=")).next();
-    let others = ["version", "org.opencontainers.image.version"];
-    let found = machine_os.or_else(|| others.iter().find_map(|key| labels.get(*key)).map(String::as_str));
-    found.map(excerpt)
+    let others = labels.version.as_deref().or(labels.image_version.as_deref());
+    machine_os.or(others).map(excerpt)
 }
 
 /// An architecture in the words of images.

@@ -16,7 +16,7 @@ use super::Layout;
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, Scanned, limit, shelves};
 use super::intake::Intake;
-use super::place::{Place, place};
+use super::place::{NAME_BYTES, Place, place};
 use super::unpack::{Blob, Compression, ENTRY_HEADER_BYTES, Fault, Inflated, drain};
 
 /// Most entries of one layer.
@@ -136,7 +136,13 @@ impl Walk<'_> {
     fn entry(&mut self, entry: &mut Entry<'_, Inflated>) -> Result<(), PayloadError> {
         let kind = entry.header().entry_type();
         self.check_attributes(entry, kind)?;
-        let found = place(&entry.path_bytes()).map_err(|problem| self.refused(problem))?;
+        let name = entry.path_bytes();
+        limit(
+            &format!("bytes of one name in {}", self.layer.object()),
+            name.len() as u64,
+            NAME_BYTES as u64,
+        )?;
+        let found = place(&name).map_err(|problem| self.refused(problem))?;
         let is_directory = kind == EntryType::Directory;
         match found {
             Place::Elsewhere => Ok(()),

@@ -11,7 +11,7 @@ const ROOTS: [(&[&str], Layout); 2] = [
     (&["extensions"], Layout::MachineOsContent),
 ];
 /// Longest name of an entry, in bytes.
-const NAME_BYTES: usize = 4096;
+pub(super) const NAME_BYTES: usize = 4096;
 /// Longest name of a file in one of our directories, as file systems have it.
 const FILE_NAME_BYTES: usize = 255;
 

@@ -33,7 +33,7 @@ impl Resolution {
 
 /// The question that the closure answers. Built anew where it is asked again, so that a check does not trust the first.
 pub(super) struct Question<'a> {
-    facts: Vec<PackageFacts>,
+    facts: Vec<&'a PackageFacts>,
     map: Cow<'a, ExtensionMap>,
     base: Cow<'a, Base>,
     arch: &'a str,
@@ -56,7 +56,7 @@ impl<'a> Question<'a> {
             wanted.insert(name);
             removals = removed;
         }
-        let facts = payload.packages.iter().map(|package| package.get().facts.clone()).collect();
+        let facts = payload.packages.iter().map(|package| &package.get().facts).collect();
         Ok(Self { facts, map, base, arch: &inputs.observed.arch, wanted, removals })
     }
 

@@ -12,9 +12,9 @@ use super::error::RpmError;
 /// The lead: magic, version, and a name that nobody reads any more.
 pub(super) const LEAD_BYTES: usize = 96;
 /// Magic, reserved, number of tags, size of the data.
-const INTRO_BYTES: usize = 16;
+pub(super) const INTRO_BYTES: usize = 16;
 /// One tag: number, type, offset, count.
-const ENTRY_BYTES: usize = 16;
+pub(super) const ENTRY_BYTES: usize = 16;
 /// librpm's own bound on tags; real headers have about a hundred.
 const TAGS: u32 = 0xffff;
 /// Largest data section of a main header.
@@ -224,7 +224,8 @@ fn check_strings(entry: &Entry, rest: &[u8]) -> Result<u32, String> {
     Ok(entry.offset + last as u32 + 1)
 }
 
-fn number(bytes: &[u8], at: usize) -> Result<u32, RpmError> {
+/// The number of four bytes that stands there.
+pub(super) fn number(bytes: &[u8], at: usize) -> Result<u32, RpmError> {
     let four = bytes.get(at..at + 4).and_then(|four| <[u8; 4]>::try_from(four).ok());
     four.map(u32::from_be_bytes).ok_or(RpmError::Truncated)
 }

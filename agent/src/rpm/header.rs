@@ -10,12 +10,19 @@ use extensions_manifest::{
 use rpm::{DependencyFlags, Error, IndexSignatureTag, IndexTag, PackageMetadata};
 
 use super::error::RpmError;
+use super::slim::Shown;
 
 /// Longest path of a file, in bytes, as Linux has it.
 const PATH_BYTES: usize = 4096;
 /// Most bytes of rich dependencies in one package. Each other byte may become a node of a tree; real packages have a
 /// few hundred bytes of them.
 const RICH_BYTES: usize = 64 << 10;
+/// Most bytes that the paths, and again the dependencies, of one package may take in memory. A header names a directory
+/// once for all files in it, so that a few bytes may stand for many. A kernel's own take about five MiB.
+const TEXT_BYTES: usize = 8 << 20;
+/// Roughly what one path or dependency takes beside its text.
+const TEXT_OVERHEAD: usize = 40;
+const DEPENDENCY_OVERHEAD: usize = 130;
 /// `PGPHASHALGO_SHA256`, the only algorithm rpm has ever written beside the payload digest.
 const SHA256: u32 = 8;
 
@@ -28,7 +35,7 @@ pub(super) struct Headers {
 }
 
 /// Parses a head (lead, signature header, header) that the guard has let pass.
-pub(super) fn parse(mut head: &[u8]) -> Result<Headers, RpmError> {
+pub(super) fn parse(mut head: Shown) -> Result<Headers, RpmError> {
     let metadata = PackageMetadata::parse(&mut head).map_err(parsing)?;
     let arch = metadata.get_arch().map_err(parsing)?;
     if metadata.is_source_package() || matches!(arch, "src" | "nosrc") {
@@ -39,6 +46,7 @@ pub(super) fn parse(mut head: &[u8]) -> Result<Headers, RpmError> {
         return Err(malformed(format!("it is for the system `{}`", excerpt(system))));
     }
     let nevra = nevra(&metadata, arch)?;
+    check_weight(&metadata)?;
     Ok(Headers {
         header_digest: header_digest(&metadata)?,
         payload_digest: payload_digest(&metadata)?,
@@ -80,6 +88,18 @@ fn payload_digest(metadata: &PackageMetadata) -> Result<Option<Sha256Digest>, Rp
         Some([text]) => Sha256Digest::from_hex(text).map(Some).map_err(RpmError::Identity),
         Some(_) => Err(malformed("it has more than one payload digest".to_owned())),
     }
+}
+
+/// Holds what the dependencies will take against its bound, before any of them is made.
+fn check_weight(metadata: &PackageMetadata) -> Result<(), RpmError> {
+    let mut bytes = 0;
+    for [names, _, versions] in [PROVIDES, REQUIRES, CONFLICTS, OBSOLETES] {
+        for (tag, overhead) in [(names, DEPENDENCY_OVERHEAD), (versions, 0)] {
+            let texts = optional(metadata.header.get_entry_data_as_string_array(tag))?.unwrap_or_default();
+            bytes += texts.iter().map(|text| text.len() + overhead).sum::<usize>();
+        }
+    }
+    limit("bytes of all dependencies of one package", bytes, TEXT_BYTES)
 }
 
 /// One dependency as the header has it. The library's own list would be a second copy of all text.
@@ -190,10 +210,13 @@ fn files(metadata: &PackageMetadata) -> Result<Vec<String>, RpmError> {
         return Err(malformed(format!("{} file names lie in {} directories", names.len(), places.len())));
     }
     let mut files = Vec::with_capacity(names.len());
+    let mut bytes = 0;
     for (name, place) in names.iter().zip(places) {
         let Some(directory) = directories.get(place as usize) else {
             return Err(malformed(format!("a file lies in directory {place} of {}", directories.len())));
         };
+        bytes += directory.len() + name.len() + TEXT_OVERHEAD;
+        limit("bytes of the paths of one package", bytes, TEXT_BYTES)?;
         files.push(path(directory, name)?);
     }
     Ok(files)

@@ -3,14 +3,15 @@
 //! Decides: whether a file may be treated as a package at all. Must not: know where the file came from or what it is
 //! wanted for. Input: bytes of an untrusted file.
 //!
-//! `guard` holds the bytes against librpm's bounds before any parser sees them, `header` turns them into facts,
-//! `verify` holds file, header and payload against their digests. Only `verify` can make a [`Verified`].
+//! `guard` holds the bytes against librpm's bounds before any parser sees them, `slim` leaves of them what is read,
+//! `header` turns that into facts, `verify` holds file, header and payload against their digests. Only `verify` can make a [`Verified`].
 
 #[cfg(test)]
 pub(crate) mod craft;
 mod error;
 mod guard;
 mod header;
+mod slim;
 #[cfg(test)]
 mod tests;
 mod verify;

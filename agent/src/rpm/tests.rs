@@ -94,11 +94,19 @@ fn a_header_that_means_another_kind_of_thing_is_refused() {
 }
 
 #[test]
-fn dependencies_beyond_a_bound_are_refused_before_they_become_trees() {
+fn dependencies_and_paths_beyond_a_bound_are_refused_before_they_are_made() {
     let long = format!("({})", vec!["a"; 700].join(" or "));
     let rich = (0..40).fold(craft("usbguard"), |craft, _| craft.requires(&long, 0, ""));
     let many = (0..100_001).fold(craft("usbguard"), |craft, at| craft.requires(&format!("x{at}"), 0, ""));
-    for (what, craft) in [("rich", rich), ("many", many)] {
+    // A few bytes of header for each of many dependencies, and one directory for many files.
+    let small = (0..99_000).fold(craft("usbguard"), |craft, _| craft.requires("a", 0, ""));
+    let mut wide = craft("usbguard");
+    wide.files.clear();
+    wide.tags.push((1116, Value::Numbers(vec![0; 4000])));
+    wide.tags.push((1117, Value::Texts((0..4000).map(|file| file.to_string()).collect())));
+    wide.tags.push((1118, Value::Texts(vec![format!("/{}/", "d".repeat(4000))])));
+    let cases = [("rich", rich), ("many", many), ("small", small), ("wide", wide)];
+    for (what, craft) in cases {
         assert_eq!(read(&craft.build()).expect_err(what).reason(), Reason::LimitExceeded, "{what}");
     }
     let mut uneven = craft("usbguard").requires("a", 0, "");

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::RpmError;
 use super::guard::{self, Part};
+use super::slim::slim;
 use super::{Package, Signature, header};
 
 /// A value whose bytes have been held against their digests. Nothing outside this file can make one.
@@ -26,6 +27,15 @@ impl<T> Verified<T> {
 }
 
 impl Verified<Package> {
+    /// Gives back the room that its lists were grown for.
+    pub(crate) fn shrink(&mut self) {
+        let facts = &mut self.0.facts;
+        facts.provides.shrink_to_fit();
+        facts.requires.shrink_to_fit();
+        facts.conflicts.shrink_to_fit();
+        facts.obsoletes.shrink_to_fit();
+    }
+
     /// Puts other paths in the place of the package's files and returns those that were there.
     ///
     /// A payload keeps only the paths that somebody requires. Knowing less of a package does not make it less verified;
@@ -47,16 +57,18 @@ pub fn inspect(file: &mut dyn Read, size: u64) -> Result<Verified<Package>, RpmE
     guard::read_lead(file, &mut head)?;
     guard::read_header(file, Part::Signature, &mut head)?;
     let main = guard::read_header(file, Part::Main, &mut head)?;
-    let headers = header::parse(&head)?;
-
-    let main = head.get(main).ok_or(RpmError::Truncated)?;
-    check("header", headers.header_digest, Sha256Digest::of(main))?;
-
+    let head_bytes = head.len() as u64;
     let mut whole = Sha256::new_with_prefix(&head);
-    let found = whole.clone().finalize();
-    let head_digest = Sha256Digest::from_bytes(found.into());
+    let head_digest = Sha256Digest::from_bytes(whole.clone().finalize().into());
+    let (before, main) = head.split_at_checked(main.start).ok_or(RpmError::Truncated)?;
+    let header_digest = Sha256Digest::of(main);
+    let shown = slim(before, main)?;
+    drop(head);
+    let headers = header::parse(shown)?;
+    check("header", headers.header_digest, header_digest)?;
+
     let (payload, payload_bytes) = hash_to_end(file, &mut whole)?;
-    let found = head.len() as u64 + payload_bytes;
+    let found = head_bytes + payload_bytes;
     if found != size {
         return Err(RpmError::Size { expected: size, found });
     }

@@ -46,8 +46,8 @@ use search::Chosen;
 /// What a payload offers to the resolver.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
-    /// The payload's packages. Indexes into this slice are stable.
-    pub packages: &'a [PackageFacts],
+    /// The payload's packages. Indexes into this slice are stable. References, because facts may take megabytes.
+    pub packages: &'a [&'a PackageFacts],
     /// The payload's map.
     pub map: &'a ExtensionMap,
     /// The architecture of the host, in rpm's words (`x86_64`).
@@ -184,7 +184,7 @@ fn too_complex() -> Vec<Obstacle> {
     vec![Obstacle::TooComplex { steps: crate::limits::CLOSURE_STEPS }]
 }
 
-fn duplicates(packages: &[PackageFacts]) -> BTreeSet<Nevra> {
+fn duplicates(packages: &[&PackageFacts]) -> BTreeSet<Nevra> {
     let mut seen = std::collections::HashSet::new();
     let twice = packages.iter().filter(|package| !seen.insert(&package.nevra));
     twice.map(|package| package.nevra.clone()).collect()

@@ -61,7 +61,7 @@ impl<'l> From<&'l Rich> for Leaf<'l> {
 
 impl<'a> Pool<'a> {
     pub(super) fn new(offer: Offer<'a>, base: &'a Base) -> Self {
-        let mut packages: Vec<_> = offer.packages.iter().collect();
+        let mut packages = offer.packages.to_vec();
         packages.sort_by(|left, right| left.nevra.cmp(&right.nevra));
         let mut base_packages: Vec<_> = base.packages.iter().collect();
         base_packages.sort_by(|left, right| left.nevra.cmp(&right.nevra));
@@ -78,7 +78,8 @@ impl<'a> Pool<'a> {
 
     /// Makes a slot for each name that is asked for. Kernels provide tens of thousands of names that nobody asks for.
     fn ask(&mut self) {
-        let of_payload = self.offer.packages.iter().filter(|package| usable(package, self.offer.arch));
+        let of_payload =
+            self.offer.packages.iter().copied().filter(|package| usable(package, self.offer.arch));
         let of_payload = of_payload.flat_map(|package| package.requires.iter().chain(&package.conflicts));
         let of_base = self.base.packages.iter().flat_map(|package| &package.conflicts);
         for capability in of_payload.chain(of_base).flat_map(Requirement::capabilities) {

@@ -58,7 +58,8 @@ impl<'c> Checker<'c> {
     fn new(closure: &'c Closure, offer: Offer<'c>, base: &'c Base) -> Result<Self, Flaw> {
         let (mut members, mut by_name) = (BTreeMap::new(), BTreeMap::new());
         for (nevra, member) in &closure.members {
-            let package = offer.packages.get(member.index).filter(|package| package.nevra == *nevra);
+            let package = offer.packages.get(member.index).copied();
+            let package = package.filter(|package| package.nevra == *nevra);
             members
                 .insert(nevra, package.ok_or_else(|| flaw(nevra, "its index is that of another package"))?);
             if by_name.insert(nevra.name().as_str(), nevra).is_some() {

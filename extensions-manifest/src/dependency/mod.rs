@@ -21,6 +21,9 @@ mod tests;
 
 pub use rich::Rich;
 
+/// What each text on the heap takes beside its own bytes.
+const HEAP_BYTES: usize = 16;
+
 /// How a version in a dependency relates to the versions that meet it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Relation {
@@ -103,6 +106,15 @@ impl Capability {
     /// The versions that are meant; `None` means all of them.
     pub fn bound(&self) -> Option<&Bound> {
         self.bound.as_ref()
+    }
+
+    /// Roughly how many bytes of memory it takes: for bounds on what many of them may take together.
+    pub fn weight(&self) -> usize {
+        let texts = self.bound.as_ref().map_or(0, |bound| {
+            let release = bound.release.as_ref().map_or(0, |release| release.len() + HEAP_BYTES);
+            bound.version.len() + HEAP_BYTES + release
+        });
+        size_of::<Self>() + self.name.len() + HEAP_BYTES + texts
     }
 
     /// Whether the name is a file path.

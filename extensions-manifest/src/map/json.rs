@@ -1,14 +1,17 @@
 //! A JSON value that keeps duplicate keys, so that they can be refused, and knows its place, so that errors name it.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::error::ManifestError;
+use crate::limits;
 use crate::name::excerpt;
 
-/// A JSON value. serde_json bounds its depth (128), the caller bounds its bytes.
+/// A JSON value. serde_json bounds its depth (128), the caller bounds its bytes, [`Json::parse`] its values.
 #[derive(Debug)]
 pub(super) enum Json {
     /// `null`, a number or a boolean, none of which a map has a use for.
@@ -31,10 +34,17 @@ pub(super) struct At<'a> {
 impl Json {
     /// Parses a whole document.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        // The message of serde_json names line and column and shows no value of the document but keys, escaped.
-        serde_json::from_slice(bytes).map_err(|error| ManifestError::Document {
-            path: "document".to_owned(),
-            problem: format!("not JSON: {}", excerpt(&error.to_string())),
+        let left = Cell::new(limits::MAP_VALUES);
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let parsed = Next(&left).deserialize(&mut reader).and_then(|json| reader.end().map(|()| json));
+        parsed.map_err(|error| {
+            if left.get() == 0 {
+                let (what, limit) = ("values of the extension map".to_owned(), limits::MAP_VALUES as u64);
+                return ManifestError::Limit { what, found: limit + 1, limit };
+            }
+            // The message of serde_json names line and column and shows no value of the document but keys, escaped.
+            let problem = format!("not JSON: {}", excerpt(&error.to_string()));
+            ManifestError::Document { path: "document".to_owned(), problem }
         })
     }
 
@@ -125,58 +135,64 @@ impl<'a> At<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
+/// The next value, and how many more there may be: a value of a few bytes takes hundreds in memory.
+#[derive(Clone, Copy)]
+struct Next<'l>(&'l Cell<usize>);
 
-        impl<'de> Visitor<'de> for Any {
-            type Value = Json;
+impl<'de> DeserializeSeed<'de> for Next<'_> {
+    type Value = Json;
 
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a JSON value")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        let left = self.0.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.0.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
 
-            fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-                Ok(Json::Other("a boolean"))
-            }
+impl<'de> Visitor<'de> for Next<'_> {
+    type Value = Json;
 
-            fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-                Ok(Json::Other("a number"))
-            }
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-                Ok(Json::Other("a number"))
-            }
+    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Other("a boolean"))
+    }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-                Ok(Json::Other("a number"))
-            }
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Other("a number"))
+    }
 
-            fn visit_unit<E>(self) -> Result<Json, E> {
-                Ok(Json::Other("null"))
-            }
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Other("a number"))
+    }
 
-            fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-                Ok(Json::Text(text.to_owned()))
-            }
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Other("a number"))
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Json::List(items))
-            }
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Other("null"))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = object.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Json::Object(fields))
-            }
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element_seed(self)? {
+            items.push(item);
         }
+        Ok(Json::List(items))
+    }
 
-        deserializer.deserialize_any(Any)
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = object.next_entry_seed(PhantomData::<String>, self)? {
+            fields.push(field);
+        }
+        Ok(Json::Object(fields))
     }
 }

@@ -124,6 +124,7 @@ fn more_than_a_bound_allows_is_refused() {
     let packages = many(limits::PACKAGES_PER_EXTENSION + 1, &|n| format!("\"p{n}\""));
     for text in [
         " ".repeat(limits::MAP_BYTES + 1),
+        format!("{{\"x\": [{}[]]}}", "[0],".repeat(limits::MAP_VALUES / 2)),
         format!("{{\"extensions\": {{{extensions}}}}}"),
         format!("{{\"extensions\": {{\"a\": {{\"packages\": [{packages}]}}}}}}"),
     ] {

@@ -6,6 +6,7 @@
 pub mod damage;
 mod layer;
 mod payload;
+pub mod raw;
 mod write;
 
 use std::path::{Path, PathBuf};

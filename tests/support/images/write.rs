@@ -40,9 +40,9 @@ fn write(images: &[Image], index: bool, place: &Path) {
     fs::write(place.join("index.json"), bytes(&document)).unwrap();
 }
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// Writes one image and gives the descriptor of its manifest.
 fn write_image(image: &Image, blobs: &Path) -> Value {
@@ -113,7 +113,7 @@ fn write_layer(layer: &Layer, compression: Compression, blobs: &Path) -> Written
     Written { digest, size, diff_id }
 }
 
-fn write_blob(blobs: &Path, content: &[u8]) -> (String, usize) {
+pub(super) fn write_blob(blobs: &Path, content: &[u8]) -> (String, usize) {
     let name = hex::encode(Sha256::digest(content));
     fs::write(blobs.join(&name), content).unwrap();
     (format!("sha256:{name}"), content.len())
@@ -124,17 +124,17 @@ fn bytes(document: &Value) -> Vec<u8> {
 }
 
 /// Hashes what passes through.
-struct Hashing<W> {
+pub(super) struct Hashing<W> {
     inner: W,
     hash: Sha256,
 }
 
 impl<W> Hashing<W> {
-    fn new(inner: W) -> Self {
+    pub(super) fn new(inner: W) -> Self {
         Hashing { inner, hash: Sha256::new() }
     }
 
-    fn finish(self) -> (W, String) {
+    pub(super) fn finish(self) -> (W, String) {
         (self.inner, format!("sha256:{}", hex::encode(self.hash.finalize())))
     }
 }

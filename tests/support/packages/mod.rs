@@ -6,6 +6,7 @@
 
 mod base;
 mod build;
+pub mod craft;
 mod extensions;
 mod spec;
 pub mod tamper;
