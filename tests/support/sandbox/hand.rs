@@ -53,8 +53,7 @@ impl Hand {
     /// `rpm-ostree install FILE…`: follows it to its end and expects success.
     #[track_caller]
     pub fn layer(&self, files: &[&Path]) {
-        let (success, message) = self.start(files, &[]).finish();
-        assert!(success, "layering by hand failed: {message}");
+        self.start(files, &[]).expect_success();
     }
 
     /// Starts the same with further options that are true, and returns while it runs.
@@ -65,12 +64,46 @@ impl Hand {
         let modifiers = BTreeMap::from([("install-local-packages", Variant::from(fds))]);
         let mut set = BTreeMap::from([("no-pull-base", Variant::from(true))]);
         set.extend(options.iter().map(|option| (*option, Variant::from(true))));
+        self.begin("UpdateDeployment", &(modifiers, set))
+    }
+
+    /// `rpm-ostree uninstall NEVRA…`
+    #[track_caller]
+    pub fn uninstall(&self, nevras: &[&str]) {
+        let modifiers = BTreeMap::from([("uninstall-packages", Variant::from(nevras.to_vec()))]);
+        let options = BTreeMap::from([("no-pull-base", Variant::from(true))]);
+        self.begin("UpdateDeployment", &(modifiers, options)).expect_success();
+    }
+
+    /// `rpm-ostree rebase REF`: what an update driver does when the operating system moves.
+    #[track_caller]
+    pub fn rebase(&self, refspec: &str) {
+        let none: BTreeMap<&str, Variant<'_>> = BTreeMap::new();
+        self.begin("Rebase", &(none, refspec, Vec::<&str>::new())).expect_success();
+    }
+
+    /// `rpm-ostree rollback`
+    #[track_caller]
+    pub fn roll_back(&self) {
+        let none: BTreeMap<&str, Variant<'_>> = BTreeMap::new();
+        self.begin("Rollback", &(none,)).expect_success();
+    }
+
+    /// `rpm-ostree cleanup -p`
+    #[track_caller]
+    pub fn drop_pending(&self) {
+        self.begin("Cleanup", &(vec!["pending-deploy"],)).expect_success();
+    }
+
+    /// Asks for a transaction and starts it.
+    #[track_caller]
+    fn begin<B>(&self, member: &str, body: &B) -> Underway<'_>
+    where
+        B: serde::Serialize + zbus::wire::DynamicType,
+    {
         let os = self.property("Booted").as_str().expect("an object path").to_owned();
         let address: String = self.runtime.block_on(async {
-            let reply = self
-                .bus
-                .call_method(Some(NAME), os.as_str(), Some(OS), "UpdateDeployment", &(modifiers, set))
-                .await;
+            let reply = self.bus.call_method(Some(NAME), os.as_str(), Some(OS), member, body).await;
             reply.unwrap().body().deserialize().unwrap()
         });
         self.runtime.block_on(async {
@@ -107,6 +140,12 @@ impl Underway<'_> {
     /// Whether `Start` said that this call started it; false when it had been joined to another's.
     pub fn started(&self) -> bool {
         self.started
+    }
+
+    #[track_caller]
+    fn expect_success(self) {
+        let (success, message) = self.finish();
+        assert!(success, "what was asked for by hand failed: {message}");
     }
 
     /// Waits for `Finished` and leaves. Success, and the message.
