@@ -62,6 +62,12 @@ async fn converge<H: Host, S: PayloadSource>(
             forget_the_aim(parts, lock, desired, notes)?;
             return Ok(outcome);
         }
+        if let Some(running) = observed.transaction.as_ref().filter(|_| attempt < ATTEMPTS) {
+            // What it leaves is what counts: a decision now would be made on a host in motion, and its call refused.
+            attempt += 1;
+            parts.wait_idle(running.title.clone(), notes).await?;
+            continue;
+        }
         if !parts.insist {
             hold::rolled_back(desired, &observed, &notes.ledger).map_err(|held| Problem::of(&held))?;
         }

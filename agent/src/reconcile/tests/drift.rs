@@ -205,3 +205,21 @@ async fn a_document_that_cannot_be_read_makes_nothing_else_unknown() {
     let state = &report.extensions[&"usbguard".parse().unwrap()];
     assert!(state.desired && state.staged && !state.booted);
 }
+
+/// A staged deployment is taken apart while we look at it.
+#[tokio::test]
+async fn a_host_in_motion_is_let_come_to_rest_before_anything_is_decided() {
+    let node = running().await;
+    let ours = node.host.observed.lock().unwrap().deployments[0].clone();
+    let back = Deployment { id: "back".to_owned(), booted: false, staged: true, ..ours };
+    node.host
+        .observed
+        .lock()
+        .unwrap()
+        .deployments
+        .insert(0, Deployment { staged: true, ..deployment("bare", &[]) });
+    node.host.is_busy("cleanup", Some(back));
+    let report = node.pass(&wish(&["usbguard"])).await;
+    assert!(matches!(report.outcome, PassOutcome::Booted { .. }), "{:?}", report.outcome);
+    assert_eq!((report.calls, node.host.world.lock().unwrap().waits), (0, 1));
+}
