@@ -1,9 +1,11 @@
 # What the proofs need on a Debian machine. Sourced by `run` and `demo`; installs by package name, or says what to do.
 
-# The command each package brings, so that a machine which has it from elsewhere is left alone.
+# The command each package brings, so that a machine which has it from elsewhere is left alone; a path where a
+# command would not tell the right package.
 readonly NEEDED_PACKAGES="
   dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry
-  busybox:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux cc:gcc git:git"
+  /usr/share/doc/busybox-static:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux
+  cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 
 need_rust() {
   local found
@@ -24,7 +26,7 @@ fail_rust() {
 need_packages() {
   local pair missing=()
   for pair in $NEEDED_PACKAGES; do
-    command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair##*:}")
+    [ -e "${pair%%:*}" ] || command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "installing from Debian: ${missing[*]}"
