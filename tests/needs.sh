@@ -3,7 +3,7 @@
 # The command each package brings, so that a machine which has it from elsewhere is left alone; a path where a
 # command would not tell the right package.
 readonly NEEDED_PACKAGES="
-  dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry
+  dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry bwrap:bubblewrap
   /usr/share/doc/busybox-static:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux
   cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 
