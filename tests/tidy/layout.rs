@@ -50,6 +50,37 @@ fn every_rust_file_is_part_of_its_crate() {
     tree::assert_none("no `mod` line names these", &orphans(&tree::paths(), read));
 }
 
+/// Decision records that are too long, name no existing place of the code, or are not linked from the README.
+fn unsettled(path: &str, text: &str, readme: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    const LINES: usize = 60;
+    let head = text.lines().nth(2).unwrap_or_default();
+    let mut found = Vec::new();
+    if text.lines().count() > LINES {
+        found.push(format!("{path}: over {LINES} lines"));
+    }
+    let places: Vec<&str> = head.split('`').skip(1).step_by(2).collect();
+    if places.is_empty() || !places.iter().all(|place| exists(place)) {
+        found.push(format!("{path}: its third line names no place of the code that is there"));
+    }
+    if !readme.contains(&format!("({path})")) {
+        found.push(format!("{path}: not linked from the README"));
+    }
+    found
+}
+
+#[test]
+fn every_decision_is_short_linked_and_says_where_it_lives() {
+    let records = tree::sources(|path| path.starts_with("agent/docs/decisions/"));
+    assert!(records.len() >= 10, "the records are there");
+    let readme = std::fs::read_to_string(tree::top().join("README.md")).unwrap();
+    let exists = |place: &str| tree::top().join(place).exists();
+    let found: Vec<String> =
+        records.iter().flat_map(|record| unsettled(&record.path, &record.text, &readme, exists)).collect();
+    tree::assert_none("decision records", &found);
+    let lost = unsettled("x.md", "# X\n\n2026 `gone.rs`\n", "(y.md)", |_| false);
+    assert_eq!(lost.len(), 2, "{lost:?}");
+}
+
 #[test]
 fn a_stranger_and_an_orphan_are_noticed() {
     let paths = vec!["Makefile".to_owned(), "agent/src/lib.rs".to_owned(), "agent/src/lost.rs".to_owned()];
