@@ -3,8 +3,10 @@
 //! A MachineConfig carries an Ignition config that may be megabytes and hold secrets. Only the named fields are kept;
 //! the rest is skipped by the parser without being stored, and no error repeats the text of a document.
 
+use std::fmt;
+
 use extensions_manifest::{ExtensionName, ManifestError, limits};
-use serde::de::{Error as _, IgnoredAny};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::KernelType;
@@ -15,6 +17,8 @@ pub const FILE_BYTES: usize = 8 << 20;
 pub const DOCUMENTS: usize = 128;
 /// Deepest nesting of a document.
 pub const DEPTH: usize = 64;
+/// Most names in one list, duplicates counted. The merged list is held to the bound; this keeps one document from growing.
+const NAMES: usize = limits::EXTENSIONS * 4;
 /// Longest pullspec, in bytes.
 const IMAGE_BYTES: usize = 1024;
 
@@ -134,10 +138,37 @@ struct Labels {
     role: Option<String>,
 }
 
+/// Names as they stand, one more of them than may be: a document can hold millions.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        value.deserialize_seq(Names::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while self.0.len() <= NAMES {
+            let Some(name) = list.next_element()? else { return Ok(self) };
+            self.0.push(name);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
-    extensions: Option<Vec<String>>,
+    extensions: Option<Names>,
     kernel_type: Option<String>,
     #[serde(rename = "osImageURL")]
     os_image: Option<String>,
@@ -222,7 +253,7 @@ fn check(document: Document, number: usize) -> Result<MachineConfig, Fault> {
         kernel_type: kernel_type(spec.kernel_type.as_deref()).map_err(&wrong)?,
         os_image: image(spec.os_image, "osImageURL").map_err(&wrong)?,
         extensions_image: image(spec.extensions_image, "baseOSExtensionsContainerImage").map_err(&wrong)?,
-        extensions: extensions(&spec.extensions.unwrap_or_default(), &name)?,
+        extensions: extensions(&spec.extensions.unwrap_or_default().0, &name)?,
         fips: spec.fips.unwrap_or_default(),
         role: metadata.labels.and_then(|labels| labels.role),
         generated: metadata.annotations.is_some_and(|all| all.generated),
@@ -231,10 +262,8 @@ fn check(document: Document, number: usize) -> Result<MachineConfig, Fault> {
 }
 
 fn extensions(names: &[String], machine_config: &str) -> Result<Vec<ExtensionName>, Fault> {
-    // The merged list is held to the bound once more; here it keeps one hostile document from growing.
-    let limit = limits::EXTENSIONS * 4;
-    if names.len() > limit {
-        return Err(Fault::Limit { what: "the number of extensions", limit });
+    if names.len() > NAMES {
+        return Err(Fault::Limit { what: "the number of extensions", limit: NAMES });
     }
     let parse = |name: &String| name.trim().parse::<ExtensionName>();
     names

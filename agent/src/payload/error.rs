@@ -10,6 +10,9 @@ use thiserror::Error;
 use crate::error::{Failure, Reason, size};
 use crate::rpm::RpmError;
 
+/// What is counted against the one bound that is a setting.
+pub(super) const STORE_LIMIT: &str = "bytes of all packages of one payload";
+
 /// Why there is no payload.
 #[derive(Debug, Error)]
 pub enum PayloadError {
@@ -180,7 +183,12 @@ impl Failure for PayloadError {
     fn cure(&self) -> Option<String> {
         let reason = self.reason();
         // What an image is bounded by is no setting: whoever built it has to make it smaller.
-        let smaller = "use the payload of a release, or have this one built within the bound";
+        let is_setting = matches!(self, Self::Limit { what, .. } if what == STORE_LIMIT);
+        let smaller = if is_setting {
+            "raise `store.max-bytes`, or use a smaller payload"
+        } else {
+            "use the payload of a release, or have this one built within the bound"
+        };
         let bounded = (reason == Reason::LimitExceeded).then_some(smaller);
         bounded.or(reason.cure()).map(str::to_owned)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use extensions_manifest::Sha256Digest;
 use tempfile::TempPath;
 
-use super::error::PayloadError;
+use super::error::{PayloadError, STORE_LIMIT};
 use super::harvest::limit;
 use super::layer::excerpt;
 use super::store::Store;
@@ -37,7 +37,7 @@ impl Intake {
         fault: &Fault,
     ) -> Result<Verified<Package>, PayloadError> {
         self.claimed = self.claimed.saturating_add(size);
-        limit("bytes of all packages of one payload", self.claimed, self.store.max_bytes())?;
+        limit(STORE_LIMIT, self.claimed, self.store.max_bytes())?;
         let mut aside = self.store.temporary()?;
         let mut tee = Tee { from, to: aside.as_file_mut(), written: 0, store: &self.store, fault };
         let inspected = inspect(&mut tee, size);

@@ -260,6 +260,7 @@ fn more_packages_than_the_store_may_hold_are_refused() {
     image(vec![sound()]).write(&bench.layout());
     let error = super::craft::load(&small, &format!("oci:{}", bench.layout().display())).unwrap_err();
     assert_eq!(error.reason(), Reason::LimitExceeded, "{error}");
+    assert!(error.cure().is_some_and(|cure| cure.contains("`store.max-bytes`")), "{:?}", error.cure());
 }
 
 #[test]
