@@ -223,3 +223,21 @@ async fn a_host_in_motion_is_let_come_to_rest_before_anything_is_decided() {
     assert!(matches!(report.outcome, PassOutcome::Booted { .. }), "{:?}", report.outcome);
     assert_eq!((report.calls, node.host.world.lock().unwrap().waits), (0, 1));
 }
+
+#[tokio::test]
+async fn what_only_the_next_base_has_is_not_said_to_run() {
+    let node = Node::new();
+    let update =
+        Deployment { staged: true, base_checksum: "with usbguard".to_owned(), ..deployment("update", &[]) };
+    node.host.observed.lock().unwrap().deployments.insert(0, update);
+    for _ in 0..2 {
+        let report = node.pass(&wish(&["usbguard"])).await;
+        assert_eq!(report.outcome, PassOutcome::AwaitingReboot { deployment: "update".to_owned() });
+        let state = &report.extensions[&"usbguard".parse().unwrap()];
+        assert_eq!((state.staged, state.booted, report.reboot_pending, report.calls), (true, false, true, 0));
+    }
+    node.host.reboot();
+    let report = node.pass(&wish(&["usbguard"])).await;
+    assert_eq!(report.outcome, PassOutcome::Booted { deployment: "update".to_owned() });
+    assert!(report.extensions[&"usbguard".parse().unwrap()].booted && !report.reboot_pending);
+}

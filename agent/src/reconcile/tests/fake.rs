@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use extensions_manifest::package::BasePackage;
 use extensions_manifest::{Base, Sha256Digest};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -18,7 +19,7 @@ use crate::host::{
     Deployment, Host, HostError, LayerRequest, LocalPackage, Observed, Outcome, Progress, RunningTransaction,
 };
 use crate::payload::{FetchProgress, FetchStats, Payload, PayloadError, Reference};
-use crate::plan::tests::{booted, deployment, release, small_base};
+use crate::plan::tests::{USBGUARD, booted, deployment, release, small_base};
 use crate::rpm::{Package, Verified};
 
 /// What the host does with one call.
@@ -150,8 +151,13 @@ impl Host for FakeHost {
         Ok(self.observed.lock().unwrap().clone())
     }
 
-    async fn base(&self, _: &Deployment, _: &BTreeSet<String>) -> Result<Base, HostError> {
-        Ok(small_base())
+    /// The base `with usbguard` has what its name says.
+    async fn base(&self, deployment: &Deployment, _: &BTreeSet<String>) -> Result<Base, HostError> {
+        let mut base = small_base();
+        if deployment.base_checksum == "with usbguard" {
+            base.packages.push(BasePackage::new(USBGUARD.parse().unwrap()));
+        }
+        Ok(base)
     }
 
     async fn layer(
