@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::ManifestError;
-use crate::name::excerpt;
+use crate::error::{ManifestError, excerpt};
 
 /// A SHA-256 digest. Written as `sha256:` and 64 lower-case hex digits, as registries do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -66,3 +66,15 @@ pub enum ManifestError {
         limit: u64,
     },
 }
+
+/// Most characters of untrusted text in one error: enough for a pullspec with its digest.
+const EXCERPT_CHARS: usize = 120;
+
+/// The beginning of untrusted text, with everything escaped but printable ASCII, fit for an error message.
+pub fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(EXCERPT_CHARS).flat_map(char::escape_default).collect();
+    if text.chars().nth(EXCERPT_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -68,7 +68,7 @@ pub mod package;
 pub use closure::{Closure, Flaw, Obstacle, Offer, resolve, verify_proof};
 pub use dependency::{Capability, Relation, Requirement};
 pub use digest::Sha256Digest;
-pub use error::ManifestError;
+pub use error::{ManifestError, excerpt};
 pub use map::{Extension, ExtensionMap, MapOrigin, PackageSpec};
 pub use name::{ExtensionName, PackageName};
 pub use nevra::{Evr, Nevra};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
 
 /// The name an admin writes under `extensions:`. Grammar: `[a-z0-9][a-z0-9-]{0,62}`.
@@ -67,15 +67,6 @@ impl FromStr for PackageName {
             Err(ManifestError::PackageName { name: excerpt(text) })
         }
     }
-}
-
-/// At most 80 characters of untrusted text, with control characters escaped, fit for an error message.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(80).flat_map(char::escape_default).collect();
-    if text.chars().nth(80).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 macro_rules! text_newtype {

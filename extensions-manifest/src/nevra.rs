@@ -7,9 +7,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::{PackageName, excerpt};
+use crate::name::PackageName;
 
 /// Epoch, version and release of one built package.
 ///

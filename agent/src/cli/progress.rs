@@ -10,6 +10,7 @@ use crate::error::size;
 use crate::host;
 use crate::payload::FetchProgress;
 use crate::plan::{Decision, PlanDocument};
+use crate::text::one_line;
 
 const BYTES: &str = "{msg:22} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const PERCENT: &str = "{msg:50} [{bar:30}] {percent:>3} %";
@@ -179,9 +180,9 @@ impl Shown {
     }
 }
 
-/// The text on one line, cut, and unable to move the cursor.
+/// A text of the host as one line of the progress.
 pub(super) fn plain(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARS).collect()
+    one_line(text, CHARS)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::KernelType;
+use crate::text::one_line;
 
 /// Largest file, in bytes: the API server takes 1.5 MiB per object.
 pub const FILE_BYTES: usize = 8 << 20;
@@ -307,7 +308,7 @@ fn is_object_name(name: &str) -> bool {
 
 /// At most 200 characters of untrusted text, on one line and without control characters.
 fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut shown = one_line(text, 200);
     if text.chars().nth(200).is_some() {
         shown.push('…');
     }

@@ -80,7 +80,7 @@ impl Ears {
     async fn open(address: Option<&str>, expected: &Expectations) -> Result<Self, HostError> {
         let connection = bus(address, expected.answer).await?;
         let failed = |source: zbus::Error| HostError::Bus {
-            address: super::text::shown(address.unwrap_or("system")),
+            address: crate::text::shown(address.unwrap_or("system")),
             source: Box::new(source),
         };
         Self::subscribe(connection, expected.answer).await.map_err(failed)

@@ -158,7 +158,7 @@ impl RpmOstree {
             return None;
         }
         let title = if address.is_empty() { None } else { transaction::title(address, &self.expected).await };
-        let shown = super::text::shown;
+        let shown = crate::text::shown;
         Some(RunningTransaction { method: shown(&method), sender: shown(&sender), title })
     }
 

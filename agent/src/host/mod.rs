@@ -26,7 +26,6 @@ mod proxy;
 mod reply;
 mod rpmdb;
 mod session;
-mod text;
 mod transaction;
 mod variant;
 

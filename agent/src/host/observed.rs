@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use extensions_manifest::Nevra;
 use zbus::{OwnedVariant, Variant};
 
-use super::text::shown;
 use super::{Deployment, HostError, LocalPackage, origin, variant};
+use crate::text::shown;
 
 /// Most deployments; a host has two to five.
 const DEPLOYMENTS: usize = 64;

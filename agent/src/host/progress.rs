@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::proxy::transaction::Signal;
-use super::text::shown;
+use crate::text::shown;
 
 /// What to show for a signal; nothing for the last one.
 pub(super) fn progress(signal: &Signal) -> Option<Progress> {

@@ -6,8 +6,8 @@
 use zbus::DBusError as _;
 use zbus::fdo;
 
-use super::text::shown;
 use super::{HostError, Outcome};
+use crate::text::shown;
 
 /// The name GDBus gives to errors of GLib's I/O domain, without the code.
 ///

@@ -19,7 +19,7 @@ use super::proxy::NAME;
 use super::proxy::os::OsProxy;
 use super::proxy::sysroot::{ClientOptions, SysrootProxy};
 use super::reply;
-use super::text::shown;
+use crate::text::shown;
 
 /// How `rpm-ostree status` and the journal call us.
 const CLIENT: &str = "extensions-agent";

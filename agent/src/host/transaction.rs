@@ -22,9 +22,9 @@ use zbus::{Connection, MessageStream};
 use super::proxy::os::{Modifiers, Options};
 use super::proxy::transaction::{self as proxy, Signal};
 use super::session::{Expectations, Session, Trouble, bus};
-use super::text::shown;
 use super::{HostError, LayerRequest, Outcome, Progress};
 use super::{bus as buses, files, progress as steps, reply};
+use crate::text::shown;
 
 /// Where and how to reach the daemon.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use extensions_manifest::{Sha256Digest, limits};
+use extensions_manifest::{Sha256Digest, excerpt, limits};
 use nix::fcntl::OFlag;
 
 use super::Layout;
@@ -15,7 +15,7 @@ use super::image::{
     DOCUMENT_BYTES, Descriptor, Image, Manifest, check_document_size, choose, named, one_image,
 };
 use super::intake::Intake;
-use super::layer::{Layer, excerpt};
+use super::layer::Layer;
 use super::store::{digest_of, open_options};
 use super::unpack::Fault;
 

@@ -1,11 +1,11 @@
 //! Manifests, indexes and configs: bytes that have been held against their digest → what is in the image. Pure.
 
-use extensions_manifest::Sha256Digest;
+use extensions_manifest::{Sha256Digest, excerpt};
 use serde::Deserialize;
 
 use super::error::PayloadError;
 use super::harvest::limit;
-use super::layer::{Layer, excerpt};
+use super::layer::Layer;
 use super::unpack::Compression;
 
 /// Largest manifest, index or config.

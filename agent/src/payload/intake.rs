@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use extensions_manifest::Sha256Digest;
+use extensions_manifest::{Sha256Digest, excerpt};
 use tempfile::TempPath;
 
 use super::error::{PayloadError, STORE_LIMIT};
 use super::harvest::limit;
-use super::layer::excerpt;
 use super::store::Store;
 use super::unpack::Fault;
 use crate::rpm::{Package, RpmError, Verified, inspect};

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use extensions_manifest::{Sha256Digest, limits};
+use extensions_manifest::{Sha256Digest, excerpt, limits};
 use tar::{Archive, Entry, EntryType};
 
 use super::Layout;
@@ -288,9 +288,4 @@ impl Walk<'_> {
     fn refused(&self, problem: &str) -> PayloadError {
         PayloadError::Image { object: self.layer.object(), problem: problem.to_owned() }
     }
-}
-
-/// Untrusted text, escaped and cut.
-pub(super) fn excerpt(text: &str) -> String {
-    text.chars().take(120).flat_map(char::escape_default).collect()
 }

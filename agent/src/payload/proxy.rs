@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::error::PayloadError;
 use super::fetch::Transport;
 use super::image::{DOCUMENT_BYTES, check_document_size};
+use crate::text::one_line;
 
 /// The mark by which a child of ours is known.
 const MARK: &str = "EXTENSIONS_AGENT_PROXY";
@@ -236,12 +237,11 @@ async fn limited<T>(
 
 /// What the proxy said, escaped and cut; never a secret, since it gets none from us but the path of a file.
 pub(super) fn proxy_error(operation: &'static str, object: &str, source: Error) -> PayloadError {
-    let said: String = source.to_string().trim().chars().take(SAID_CHARS).collect();
-    let shown = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let said = one_line(&source.to_string(), SAID_CHARS);
     let object = object.to_owned();
     // The proxy has found what we would have found a moment later.
     let altered = said.contains("does not match provided manifest digest");
-    let source = shown.into();
+    let source = said.into();
     if altered {
         PayloadError::Altered { operation, object, source }
     } else {

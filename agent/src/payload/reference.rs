@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use extensions_manifest::Sha256Digest;
+use extensions_manifest::{Sha256Digest, excerpt};
 
 use super::error::PayloadError;
 
@@ -145,7 +145,7 @@ fn redacted(text: &str) -> String {
         Some((before, after)) if before.contains("://") || before.contains(':') => format!("…@{after}"),
         Some(_) | None => text.to_owned(),
     };
-    shown.chars().take(120).flat_map(char::escape_default).collect()
+    excerpt(&shown)
 }
 
 impl Reference {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::text::one_line;
+
 /// Longest status line; `systemctl status` shows one line.
 const STATUS_CHARS: usize = 200;
 
@@ -40,8 +42,7 @@ impl Notifier {
 
     /// One line on what is going on; shown by `systemctl status`.
     pub fn status(&self, text: &str) {
-        let line: String =
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(STATUS_CHARS).collect();
+        let line = one_line(text, STATUS_CHARS);
         self.tell(&[NotifyState::Status(&line)]);
     }
 

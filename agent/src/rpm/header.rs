@@ -5,7 +5,7 @@
 
 use extensions_manifest::dependency::Relation;
 use extensions_manifest::{
-    Capability, Evr, ManifestError, Nevra, PackageFacts, Requirement, Sha256Digest, limits,
+    Capability, Evr, ManifestError, Nevra, PackageFacts, Requirement, Sha256Digest, excerpt, limits,
 };
 use rpm::{DependencyFlags, Error, IndexSignatureTag, IndexTag, PackageMetadata};
 
@@ -252,9 +252,4 @@ fn malformed(problem: String) -> RpmError {
 
 fn unreadable(nevra: &Nevra, source: ManifestError) -> RpmError {
     RpmError::Dependency { nevra: Box::new(nevra.clone()), source }
-}
-
-/// Untrusted text, escaped and cut, fit for an error.
-fn excerpt(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
 }

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use extensions_manifest::excerpt;
 use jiff::SignedDuration;
 
 use super::table::Kind;
@@ -131,11 +132,7 @@ fn level(text: &str) -> Option<Level> {
 fn found(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => {
-            let mut shown: String = text.chars().take(80).flat_map(char::escape_default).collect();
-            if text.chars().nth(80).is_some() {
-                shown.push('…');
-            }
-            format!("`{shown}`")
+            format!("`{}`", excerpt(text))
         }
         toml::Value::Integer(number) => format!("`{number}`"),
         toml::Value::Float(number) => format!("`{number}`"),

@@ -9,9 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::excerpt;
 use crate::nevra::{Evr, Nevra, compare_versions};
 
 mod overlap;

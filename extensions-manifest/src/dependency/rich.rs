@@ -5,9 +5,8 @@
 use std::fmt;
 
 use super::{Capability, checked};
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::excerpt;
 
 /// A boolean ("rich") dependency, as rpm's manual describes them under *boolean dependencies*.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Extension, ExtensionMap, MapOrigin, PackageSpec};
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::{ExtensionName, excerpt};
+use crate::name::ExtensionName;
 
 /// Directories that hold no extension: packages that come along, and the repository's metadata.
 const NOT_EXTENSIONS: [&str; 2] = ["dependencies", "repodata"];

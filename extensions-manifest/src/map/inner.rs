@@ -2,9 +2,8 @@
 
 use super::json::{At, Json};
 use super::{Extension, ExtensionMap, Kind, MapOrigin};
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::excerpt;
 
 /// What to say of the other file of that name.
 const VERSION_LIST: &str = "this is the list of package versions that lies beside the `extensions` directory; \

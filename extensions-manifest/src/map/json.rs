@@ -7,9 +7,8 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::excerpt;
 
 /// A JSON value. serde_json bounds its depth (128), the caller bounds its bytes, [`Json::parse`] its values.
 #[derive(Debug)]

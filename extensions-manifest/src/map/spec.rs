@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ManifestError;
+use crate::error::{ManifestError, excerpt};
 use crate::limits;
-use crate::name::excerpt;
 use crate::nevra::Nevra;
 
 /// A package as a map names it: `usbguard`, or `kernel-devel-5.14.0-427.el9` where `match-base-evr` fixed a version.

@@ -43,7 +43,7 @@ impl Packages {
                 Ok(())
             }
             ("P" | "C" | "O", [name, flags, version]) => self.dependency(tag, [name, flags, version]),
-            _ => Err(format!("`{}` is not an answer of `rpm`", crate::host::text::shown(line))),
+            _ => Err(format!("`{}` is not an answer of `rpm`", crate::text::shown(line))),
         }
     }
 
@@ -93,7 +93,7 @@ fn package([name, epoch, version, release, arch]: [&str; 5]) -> Result<Option<Ba
     if name == "gpg-pubkey" {
         return Ok(None);
     }
-    let refused = |error| format!("package `{}`: {error}", crate::host::text::shown(name));
+    let refused = |error| format!("package `{}`: {error}", crate::text::shown(name));
     let epoch =
         epoch.parse::<u32>().map_err(|_| format!("package `{name}` has an epoch that is no number"))?;
     let evr = Evr::new(epoch, version, release).map_err(refused)?;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, sink};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::host::text::shown;
+use crate::text::shown;
 
 /// Longest line of an answer.
 const LINE: usize = 64 << 10;
