@@ -103,7 +103,7 @@ fn an_image_is_fetched_once_and_a_tag_costs_one_look() {
     let digest = server.push(layout().path(), &[]);
     let loader = server.loader();
     let by_tag = format!("{}:latest", server.repository());
-    let by_digest = format!("docker://{}@{digest}", server.repository());
+    let by_digest = format!("{}@{digest}", server.repository());
     let (payload, stats) = load(&loader, &by_tag).unwrap();
     assert_eq!((names(&payload), payload.pinned.digest()), (vec!["usbguard".to_owned()], digest));
     assert_eq!(payload.pinned.to_string(), by_digest);
