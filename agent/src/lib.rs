@@ -37,3 +37,6 @@ pub mod cli;
 
 #[cfg(test)]
 pub(crate) mod golden;
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -1,44 +1,11 @@
 //! What an admin reads at 3 a.m., letter by letter, and when an old word is still good.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::apply::Problem;
 use crate::error::{Class, Reason};
-use crate::host::LocalPackage;
+use crate::sample::{deployment, state};
 
 const NOW: &str = "2026-11-21T03:00:00Z";
-
-fn deployment(id: &str, booted: bool, packages: &[&str]) -> Deployment {
-    let local = |nevra: &&str| LocalPackage { nevra: nevra.parse().unwrap(), head: None };
-    Deployment {
-        id: id.to_owned(),
-        osname: "fedora-coreos".to_owned(),
-        checksum: id.to_owned(),
-        serial: 0,
-        base_checksum: "base".to_owned(),
-        version: Some("39".to_owned()),
-        booted,
-        staged: !booted,
-        pinned: false,
-        local_packages: packages.iter().map(local).collect(),
-        requested_packages: BTreeSet::new(),
-        base_removals: BTreeSet::new(),
-        other: BTreeMap::new(),
-    }
-}
-
-fn state(desired: bool, staged: bool, booted: bool) -> ExtensionState {
-    ExtensionState {
-        desired,
-        staged,
-        booted,
-        version: Some("1.0-1".to_owned()),
-        requested_by: BTreeSet::from(["80-x".to_owned()]),
-        packages: BTreeSet::from(["usbguard-1.0-1.x86_64".parse().unwrap()]),
-        in_base: BTreeSet::new(),
-    }
-}
 
 fn report(outcome: PassOutcome, extension: ExtensionState) -> PassReport {
     let deployments =

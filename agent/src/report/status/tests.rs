@@ -5,38 +5,9 @@ use crate::apply::{ExtensionState, PassReport};
 use crate::desired::{Desired, KernelType};
 use crate::error::Class;
 use crate::golden;
-use crate::host::{Deployment, Observed};
+use crate::host::Observed;
 use crate::plan::PlanDocument;
-
-fn deployment(id: &str, booted: bool) -> Deployment {
-    Deployment {
-        id: id.to_owned(),
-        osname: "fedora-coreos".to_owned(),
-        checksum: id.to_owned(),
-        serial: 0,
-        base_checksum: "base".to_owned(),
-        version: Some("39".to_owned()),
-        booted,
-        staged: !booted,
-        pinned: false,
-        local_packages: BTreeSet::new(),
-        requested_packages: BTreeSet::new(),
-        base_removals: BTreeSet::new(),
-        other: BTreeMap::new(),
-    }
-}
-
-fn state(desired: bool, staged: bool, booted: bool) -> ExtensionState {
-    ExtensionState {
-        desired,
-        staged,
-        booted,
-        version: Some("1.0-1".to_owned()),
-        requested_by: BTreeSet::from(["80-x".to_owned()]),
-        packages: BTreeSet::from(["usbguard-1.0-1.x86_64".parse().unwrap()]),
-        in_base: BTreeSet::new(),
-    }
-}
+use crate::sample::{deployment, state};
 
 fn desired() -> Desired {
     Desired {
@@ -49,7 +20,7 @@ fn desired() -> Desired {
 }
 
 fn report(outcome: PassOutcome, extension: ExtensionState) -> PassReport {
-    let deployments = vec![deployment("new", false), deployment("old", true)];
+    let deployments = vec![deployment("new", false, &[]), deployment("old", true, &[])];
     PassReport {
         at: "2026-11-21T12:00:00Z".parse().unwrap(),
         outcome,
