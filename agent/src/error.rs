@@ -154,6 +154,34 @@ reasons! {
     StagingLost = "StagingLost", 55, Refuse, Some("see who drops it: `journalctl -u rpm-ostreed -u ostree-finalize-staged` with `-b -1` for the last boot; then stop the agent, run `extensions-agent apply` and start it again");
     /// Somebody went back to an older deployment without what is wanted.
     RolledBack = "RolledBack", 56, Refuse, Some("boot the newer deployment again, change what is wanted, or stop the agent, run `extensions-agent apply` and start it again");
+    /// The kubeconfig cannot be used, or names something that an agent must not do.
+    InvalidKubeconfig = "InvalidKubeconfig", 57, Refuse, Some("correct the file that `cluster.kubeconfig` names");
+    /// The API server does not answer.
+    ClusterUnavailable = "ClusterUnavailable", 58, Retry, Some("check the API server from this node; until it answers, the agent keeps to what was last wanted");
+    /// The API server does not know the node's identity, or does not allow what it asked.
+    ClusterForbidden = "ClusterForbidden", 59, Retry, Some("apply the RBAC objects of the agent, and renew the token in its kubeconfig");
+    /// The API server shows an older state than the agent has already seen.
+    StaleClusterData = "StaleClusterData", 60, Wait, Some("wait until that API server has caught up; where etcd was restored from a backup, remove `seen.json` from the state directory and restart the agent");
+    /// The Node object, or the MachineConfig that it names, does not exist.
+    MissingObject = "MissingObject", 61, Wait, Some("see `kubectl get node,machineconfig,machineconfigpool`; `cluster.node` names the Node");
+    /// More than one pool claims the node.
+    AmbiguousPool = "AmbiguousPool", 62, Refuse, Some("let one MachineConfigPool select the node: see `kubectl get machineconfigpool -o yaml` and the labels of the Node");
+    /// The release does not name that payload.
+    PayloadNotInRelease = "PayloadNotInRelease", 63, Refuse, Some("use the extensions image that the release names, or unset `payload.release`");
+    /// The release image cannot be understood.
+    InvalidRelease = "InvalidRelease", 64, Refuse, Some("check that `payload.release` names a release image");
+    /// The extensions image was built for another base than the node's.
+    ReleaseSkew = "ReleaseSkew", 65, Refuse, Some("use the base and the extensions image of one release, or set `payload.skew = \"allow\"`");
+    /// All slots of the pool are taken by other nodes.
+    NoFreeSlot = "NoFreeSlot", 66, Wait, Some("wait for the nodes that hold them: see `kubectl get lease`");
+    /// Pods of the node may not be evicted.
+    DrainBlocked = "DrainBlocked", 67, Wait, Some("see the PodDisruptionBudget of the pods that are named");
+    /// Reboots are allowed later.
+    OutsideWindow = "OutsideWindow", 68, Wait, Some("wait for the window, or reboot the node by hand");
+    /// The FleetLock server does not answer, or not in its protocol.
+    FleetLockFailed = "FleetLockFailed", 69, Retry, Some("check the server that `rollout.fleetlock-url` names from this node");
+    /// rpm-ostree would not finalize the deployment and reboot.
+    FinalizeFailed = "FinalizeFailed", 70, Retry, Some("see `journalctl -u rpm-ostreed` on the node");
 }
 
 /// The error and all its causes on one line, `outer: inner: innermost`, without saying anything twice.

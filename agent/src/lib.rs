@@ -15,6 +15,8 @@ pub mod error;
 pub mod settings;
 pub mod text;
 
+pub mod cluster;
+
 pub mod desired;
 
 pub mod rpm;
@@ -23,9 +25,13 @@ pub mod payload;
 
 pub mod host;
 
+pub mod owner;
+
 pub mod plan;
 
 pub mod apply;
+
+pub mod rollout;
 
 pub mod telemetry;
 

@@ -173,7 +173,7 @@ Exit codes:
   0       done, or nothing to do
   1       a bug of the agent
   2       wrong arguments; `plan --detailed-exitcode`: something would change
-  10-59   one for each reason; the reason is on stderr, with what would cure it
+  10-76   one for each reason; the reason is on stderr, with what would cure it
   77      `status --pending-exit-77`: a reboot is pending
   The page exit-codes.md lists all reasons.
 

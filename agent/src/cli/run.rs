@@ -60,7 +60,8 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     notifier.ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), directory = %settings.machine_config.directory.display(), "watching MachineConfigs");
     let lent = parts.lent(settings, &watcher);
-    watched(&notifier, &stop, reconcile::run(&lent, &lock, &source, &schedule)).await;
+    watched(&notifier, &stop, reconcile::run(&lent, &lock, &source, &schedule, &mut reconcile::Nothing))
+        .await;
 
     stop.cancel();
     for task in [Some(signals), serving].into_iter().flatten() {

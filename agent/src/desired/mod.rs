@@ -7,6 +7,7 @@ mod error;
 mod files;
 pub mod machine_config;
 pub mod merge;
+mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 pub use error::DesiredError;
 pub use files::{FileSource, read_once};
+pub use node::{NodeView, PoolView};
 
 /// Which kernel the node should boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

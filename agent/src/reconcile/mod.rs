@@ -18,4 +18,4 @@ pub use clock::{Clock, SystemClock};
 pub use pace::{Pace, Wake};
 pub use parts::Parts;
 pub use pass::{once, preview};
-pub use run::{GRACE, Schedule, run};
+pub use run::{AfterPass, GRACE, Nothing, Schedule, run};

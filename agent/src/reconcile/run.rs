@@ -32,12 +32,29 @@ pub struct Schedule<'a> {
     pub passed: &'a (dyn Fn(PassReport, Duration) + Send + Sync),
 }
 
+/// What is done after each pass with what it found: the way from a staged deployment to a booted one.
+pub trait AfterPass: Send {
+    /// Takes one step, or none; returns in short time. The next pass comes after what it returns, or earlier.
+    fn after(&mut self, report: &PassReport) -> impl Future<Output = Option<Duration>> + Send;
+}
+
+/// Nothing is done after a pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+impl AfterPass for Nothing {
+    async fn after(&mut self, _report: &PassReport) -> Option<Duration> {
+        None
+    }
+}
+
 /// Runs passes until it is told to stop.
 pub async fn run<H: Host, S: PayloadSource>(
     parts: &Parts<'_, H, S>,
     lock: &HostLock,
     source: &impl DesiredSource,
     schedule: &Schedule<'_>,
+    next: &mut impl AfterPass,
 ) {
     let mut wish = source.watch();
     let mut host = parts.host.changes();
@@ -49,6 +66,8 @@ pub async fn run<H: Host, S: PayloadSource>(
         let class = report.problem().map(|problem| problem.class);
         passes = passes.wrapping_add(1);
         let pause = schedule.pace.pause(class, attempt, schedule.seed.wrapping_add(passes));
+        let Some(sooner) = finish(next.after(&report), schedule).await else { return };
+        let pause = sooner.map_or(pause, |sooner| sooner.min(pause));
         (schedule.passed)(report, pause);
         attempt = if class.is_some() { attempt.saturating_add(1) } else { 1 };
         tokio::select! {
@@ -69,8 +88,8 @@ pub async fn run<H: Host, S: PayloadSource>(
     }
 }
 
-/// The report of a pass; none when a stop was asked for and the pass took longer than the grace.
-async fn finish(pass: impl Future<Output = PassReport>, schedule: &Schedule<'_>) -> Option<PassReport> {
+/// What the work comes to; none when a stop was asked for and the work took longer than the grace.
+async fn finish<T>(pass: impl Future<Output = T>, schedule: &Schedule<'_>) -> Option<T> {
     tokio::pin!(pass);
     tokio::select! {
         // Cancel-safe: the pass is pinned outside and goes on below.

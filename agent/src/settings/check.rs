@@ -6,8 +6,8 @@ use std::time::Duration;
 use extensions_manifest::excerpt;
 use jiff::SignedDuration;
 
+use super::Settings;
 use super::table::Kind;
-use super::{Level, Settings};
 
 /// Longest text or path, in bytes: Linux's own limit for a path.
 const TEXT_BYTES: usize = 4096;
@@ -55,10 +55,19 @@ impl Kind {
                 *slot(settings) = span;
                 Some(show_duration(span))
             }
-            Kind::Level(slot) => {
-                let level = level(text(value)?)?;
-                *slot(settings) = level;
-                Some(level.as_str().to_owned())
+            Kind::Text(slot) => {
+                let text = text(value)?;
+                text.clone_into(slot(settings));
+                Some(text.to_owned())
+            }
+            Kind::Count(least, most, slot) => {
+                let count = count(value).filter(|count| (*least..=*most).contains(count))?;
+                *slot(settings) = count;
+                Some(count.to_string())
+            }
+            Kind::Word(_, put) => {
+                let word = text(value)?;
+                put(settings, word).then(|| word.to_owned())
             }
         }
     }
@@ -67,14 +76,15 @@ impl Kind {
     pub fn allowed(&self) -> String {
         match self {
             Kind::Path(_) | Kind::OptionalPath(_) => "an absolute path without `..`".to_owned(),
-            Kind::OptionalText(_) => "one line of text".to_owned(),
+            Kind::OptionalText(_) | Kind::Text(_) => "one line of text".to_owned(),
+            Kind::Count(least, most, _) => format!("a number from `{least}` to `{most}`"),
             Kind::Bytes(least, most, _) => {
                 format!("a size from `{}` to `{}`", show_bytes(*least), show_bytes(*most))
             }
             Kind::Duration(least, most, _) => {
                 format!("a duration from `{}` to `{}`", show_duration(*least), show_duration(*most))
             }
-            Kind::Level(_) => "`error`, `warn`, `info`, `debug` or `trace`".to_owned(),
+            Kind::Word(words, _) => either(words),
         }
     }
 }
@@ -122,10 +132,21 @@ fn show_duration(span: Duration) -> String {
     SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
 }
 
-fn level(text: &str) -> Option<Level> {
-    [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace]
-        .into_iter()
-        .find(|level| level.as_str() == text)
+/// `7` or `"7"`.
+fn count(value: &toml::Value) -> Option<u64> {
+    match value.as_integer() {
+        Some(number) => u64::try_from(number).ok(),
+        None => text(value)?.parse().ok(),
+    }
+}
+
+/// "`a`, `b` or `c`".
+fn either(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some(_) | None => quoted.concat(),
+    }
 }
 
 /// The value for an error message: escaped, cut, and without the inside of lists and tables.

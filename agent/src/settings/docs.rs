@@ -58,9 +58,12 @@ pub fn page() -> String {
 
 fn shown(key: &Key) -> &'static str {
     match key.kind {
-        Kind::Path(_) | Kind::Bytes(..) | Kind::Duration(..) | Kind::Level(_) => {
-            key.default.unwrap_or_default()
-        }
+        Kind::Path(_)
+        | Kind::Text(_)
+        | Kind::Bytes(..)
+        | Kind::Count(..)
+        | Kind::Duration(..)
+        | Kind::Word(..) => key.default.unwrap_or_default(),
         Kind::OptionalPath(_) | Kind::OptionalText(_) => key.default.or(key.example).unwrap_or_default(),
     }
 }

@@ -10,12 +10,12 @@ mod check;
 mod docs;
 mod fragments;
 mod merge;
+mod sections;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,130 +25,11 @@ use crate::error::{Failure, Reason};
 pub use docs::{default_file, page};
 pub use fragments::{CONFIG_ROOT_ENV, DIRECTORIES};
 pub use merge::{Overrides, load};
-
-/// Everything the agent can be told about itself; every value has passed its check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// `[machine-config]`: where the wish comes from.
-    pub machine_config: MachineConfigSettings,
-    /// `[payload]`: what is offered when no MachineConfig says it.
-    pub payload: PayloadSettings,
-    /// `[store]`: packages that were fetched and checked.
-    pub store: StoreSettings,
-    /// `[state]`: journal, ledger and status.
-    pub state: StateSettings,
-    /// `[host]`: the machine.
-    pub host: HostSettings,
-    /// `[metrics]`: where they are served.
-    pub metrics: MetricsSettings,
-    /// `[reconcile]`: the pace of the loop.
-    pub reconcile: ReconcileSettings,
-    /// `[log]`: how much is said.
-    pub log: LogSettings,
-}
-
-/// `[machine-config]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MachineConfigSettings {
-    /// The directory of MachineConfig documents.
-    pub directory: PathBuf,
-}
-
-/// `[payload]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PayloadSettings {
-    /// The image to use when no MachineConfig names one.
-    pub image: Option<String>,
-    /// Credentials for registries, in the format of `containers-auth.json(5)`.
-    pub authfile: Option<PathBuf>,
-    /// Another `containers-registries.conf(5)` than the host's.
-    pub registries_conf: Option<PathBuf>,
-}
-
-/// `[store]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoreSettings {
-    /// Where verified packages are kept.
-    pub directory: PathBuf,
-    /// How large the store may grow.
-    pub max_bytes: u64,
-}
-
-/// `[state]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StateSettings {
-    /// Where the journal of intents, the ledger and the status are kept.
-    pub directory: PathBuf,
-}
-
-/// `[host]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HostSettings {
-    /// The D-Bus address of rpm-ostreed; the system bus where it is unset.
-    pub bus: Option<String>,
-    /// The root of the host's file system.
-    pub sysroot: PathBuf,
-}
-
-/// `[metrics]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MetricsSettings {
-    /// The unix socket that serves `/metrics`.
-    pub socket: PathBuf,
-}
-
-/// `[reconcile]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReconcileSettings {
-    /// How long changes must have settled before a pass starts.
-    pub dwell: Duration,
-    /// The first pause after a failed pass; doubled each time.
-    pub backoff_initial: Duration,
-    /// The longest pause after a failed pass.
-    pub backoff_limit: Duration,
-    /// A pass at least this often, whether anything changed or not.
-    pub interval: Duration,
-    /// How long to wait for somebody else's transaction.
-    pub wait_limit: Duration,
-    /// How long our own transaction may take before it is given up as lost.
-    pub transaction_limit: Duration,
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogSettings {
-    /// The least level that is written.
-    pub level: Level,
-}
-
-/// How much the agent says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// Only what failed.
-    Error,
-    /// And what an admin should look at.
-    Warn,
-    /// And the story of each pass.
-    #[default]
-    Info,
-    /// And how decisions were made.
-    Debug,
-    /// And everything else.
-    Trace,
-}
-
-impl Level {
-    /// The level as it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "debug",
-            Level::Trace => "trace",
-        }
-    }
-}
+pub use sections::{
+    ClusterSettings, HostSettings, Level, LogSettings, MachineConfigSettings, MetricsSettings, Mode,
+    PayloadSettings, ReconcileSettings, RolloutSettings, Settings, Skew, Source, StateSettings,
+    StoreSettings, Strategy,
+};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Pace, Schedule, run};
+use super::super::{Nothing, Pace, Schedule, run};
 use super::fake::{Deed, Node};
 use crate::apply::{PassOutcome, PassReport};
 use crate::desired::{Desired, DesiredError, DesiredSource, Latest};
@@ -59,7 +59,8 @@ async fn beside<F: Future<Output = ()>>(
         script(reports, stop.clone()).await;
         stop.cancel();
     };
-    tokio::join!(run(&parts, &lock, wishes, &schedule), script);
+    let mut nothing = Nothing;
+    tokio::join!(run(&parts, &lock, wishes, &schedule, &mut nothing), script);
 }
 
 #[tokio::test]
