@@ -22,6 +22,7 @@ pub mod command;
 pub mod images;
 pub mod packages;
 pub mod process;
+pub mod prometheus;
 pub mod registry;
 pub mod relay;
 pub mod rpmostreed;
