@@ -5,7 +5,7 @@
 readonly NEEDED_PACKAGES="
   dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry bwrap:bubblewrap
   /usr/share/doc/busybox-static:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux
-  cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
+  openssl:openssl cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
 
 need_rust() {
   local found
@@ -20,6 +20,23 @@ need_rust() {
 fail_rust() {
   echo "error: $1" >&2
   echo "cure: install Rust 1.89 or newer with rustup (https://rustup.rs), then: rustup default stable" >&2
+  exit 3
+}
+
+need_go() {
+  local found
+  if ! command -v go >/dev/null || ! found=$(go env GOVERSION); then
+    fail_go "there is no Go toolchain on this machine"
+  fi
+  found=${found#go}
+  if [ "$(printf '%s\n1.24\n' "$found" | sort -V | head -n1)" != 1.24 ]; then
+    fail_go "go $found is too old"
+  fi
+}
+
+fail_go() {
+  echo "error: $1: the tests build a Kubernetes API server from Go modules" >&2
+  echo "cure: install Go 1.24 or newer (https://go.dev/doc/install) and put its bin directory on the PATH" >&2
   exit 3
 }
 
