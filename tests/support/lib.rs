@@ -6,6 +6,7 @@
 //!  sandbox::bus ─► a private dbus-daemon and a monitor that misses nothing
 //!  rpmostreed   ─► the stand-in for rpm-ostreed; it really layers, with libostree and rpm
 //!  Sandbox      ─► all of it together, and the agent's own binary pointed at it
+//!  cluster      ─► a real etcd and API server, with identities for nodes
 //! ```
 //!
 //! Everything that is costly to make is kept under `target/proof-cache/`, named by the digest of what it is made from.
@@ -18,7 +19,9 @@
 )]
 
 pub mod cache;
+pub mod cluster;
 pub mod command;
+pub mod fleet;
 pub mod images;
 pub mod packages;
 pub mod process;

@@ -1,12 +1,14 @@
 //! A relay on loopback that counts: whoever got a byte through it finds that byte counted.
 //!
 //! A server's own log is written when the server likes; a test that says “not one byte was fetched” needs a count that
-//! is ahead of the client. The relay can also cut a connection after so many bytes, as a bad network does.
+//! is ahead of the client. The relay can also cut a connection after so many bytes, as a bad network does, refuse all,
+//! as a broken one does, and lead to another server from one moment to the next, as a load balancer does.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A running relay; it stops taking connections when dropped.
 #[derive(Debug)]
@@ -17,12 +19,19 @@ pub struct Relay {
 
 #[derive(Debug)]
 struct Shared {
-    target: SocketAddr,
+    route: Mutex<Route>,
     connections: AtomicU64,
     received: AtomicU64,
     served: AtomicU64,
     cut_at: AtomicU64,
     closed: AtomicBool,
+}
+
+/// Where new connections go, and which there are. One lock for both: no connection slips through a change.
+#[derive(Debug)]
+struct Route {
+    target: Option<SocketAddr>,
+    open: BTreeMap<u64, TcpStream>,
 }
 
 impl Relay {
@@ -31,7 +40,7 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            target,
+            route: Mutex::new(Route { target: Some(target), open: BTreeMap::new() }),
             connections: AtomicU64::new(0),
             received: AtomicU64::new(0),
             served: AtomicU64::new(0),
@@ -71,6 +80,16 @@ impl Relay {
         let at = bytes.map_or(u64::MAX, |bytes| self.bytes_served() + bytes);
         self.shared.cut_at.store(at, Ordering::SeqCst);
     }
+
+    /// From now on connections go to another server; those that are open break. `None`: all are refused.
+    pub fn lead_to(&self, target: Option<SocketAddr>) {
+        let mut route = self.shared.route.lock().unwrap();
+        route.target = target;
+        for stream in std::mem::take(&mut route.open).into_values() {
+            // It may have ended already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 impl Drop for Relay {
@@ -87,16 +106,29 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let Ok(client) = client else { continue };
-        shared.connections.fetch_add(1, Ordering::SeqCst);
-        let Ok(server) = TcpStream::connect(shared.target) else { continue };
+        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+        let Some((server, client)) = shared.connect(number, client) else { continue };
         let (Ok(to_client), Ok(to_server)) = (client.try_clone(), server.try_clone()) else { continue };
         let (up, down) = (shared.clone(), shared.clone());
-        std::thread::spawn(move || pump(client, to_server, |bytes| up.count_up(bytes)));
+        std::thread::spawn(move || {
+            pump(client, to_server, |bytes| up.count_up(bytes));
+            up.route.lock().unwrap().open.remove(&number);
+        });
         std::thread::spawn(move || pump(server, to_client, |bytes| down.count_down(bytes)));
     }
 }
 
 impl Shared {
+    /// Opens the other half of a client's connection; both are known as long as they live.
+    fn connect(&self, number: u64, client: TcpStream) -> Option<(TcpStream, TcpStream)> {
+        let mut route = self.route.lock().unwrap();
+        let server = TcpStream::connect(route.target?).ok()?;
+        // Small messages go both ways; none shall wait for the next.
+        client.set_nodelay(true).and(server.set_nodelay(true)).ok()?;
+        route.open.insert(number, client.try_clone().ok()?);
+        Some((server, client))
+    }
+
     fn count_up(&self, bytes: u64) -> bool {
         self.received.fetch_add(bytes, Ordering::SeqCst);
         true

@@ -1,0 +1,1 @@
+//! Hosts in a cluster.
