@@ -3,6 +3,7 @@
 //! Decides: how a pass report reads. Must not: find out or change anything on the host. Input: the report of a pass.
 
 pub mod notify;
+pub mod resource;
 pub mod status;
 
 pub use notify::Notifier;

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{PassOutcome, Problem, Timings};
+use crate::desired::KernelType;
 use crate::error::{Failure, Reason};
 use crate::host::RunningTransaction;
 
@@ -39,6 +40,12 @@ pub struct Status {
     pub as_of: Timestamp,
     /// The short answers: `Ready` first.
     pub conditions: Vec<Condition>,
+    /// A digest of what is wanted, whoever asked, where it could be read.
+    pub wish: Option<Sha256Digest>,
+    /// The kernel that is wanted, where the wish could be read.
+    pub kernel_type: Option<KernelType>,
+    /// The architecture of the host, where it could be asked.
+    pub arch: Option<String>,
     /// Each extension that is wanted or was layered.
     pub extensions: BTreeMap<ExtensionName, ExtensionStatus>,
     /// Whether what is wanted is staged and waits for a reboot.

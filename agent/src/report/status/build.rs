@@ -7,6 +7,7 @@ use super::{
     Stage, Status, Truth,
 };
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Problem};
+use crate::desired::Desired;
 use crate::host::{Deployment, Observed};
 use crate::payload::{Identifier, Reference};
 use crate::plan::{API_VERSION, Objection};
@@ -22,6 +23,9 @@ impl Status {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             as_of: report.at,
             conditions: conditions(report),
+            wish: report.desired.as_ref().map(Desired::generation),
+            kernel_type: report.desired.as_ref().map(|desired| desired.kernel_type),
+            arch: observed.map(|observed| observed.arch.clone()),
             extensions: report
                 .extensions
                 .iter()

@@ -1,0 +1,160 @@
+//! A status of the daemon, and what else is known of the node → the status that the cluster sees. Pure.
+
+use jiff::{Timestamp, Unit};
+
+use super::bound::{self, cut};
+use super::conditions::conditions;
+use super::types::{
+    EXTENSIONS, MESSAGE, NAME, NodeExtension, NodeExtensionsStatus, NodePayload, NodeRollout, PACKAGES,
+    REFERENCE, REQUESTERS, Summary,
+};
+use crate::desired::NodeView;
+use crate::owner::Owner;
+use crate::report::Status;
+use crate::report::status::{DeploymentStatus, ExtensionStatus, PayloadStatus};
+use crate::rollout::RolloutStatus;
+
+/// Digits of a checksum that are shown.
+const DIGITS: usize = 12;
+
+/// Everything that is known of the node after a pass.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What the pass found.
+    pub status: Status,
+    /// The rendered MachineConfig that the pass acted upon, where an operator renders them.
+    pub config: Option<String>,
+    /// What the Node said last, where it is watched.
+    pub node: Option<NodeView>,
+    /// The way from a staged deployment to a booted one.
+    pub rollout: Option<RolloutStatus>,
+    /// Who owns the extensions of this host, where the agent does not.
+    pub owner: Option<Owner>,
+}
+
+/// The status of the object. Times of transitions are taken over from `previous`, so that an answer that stays keeps its
+/// time, also over a restart of the agent.
+pub fn build(told: &Told, previous: Option<&NodeExtensionsStatus>, now: Timestamp) -> NodeExtensionsStatus {
+    let Told { status, config, node, rollout, owner } = told;
+    let now = seconds(now);
+    let wish = status.wish.map(|wish| wish.to_string());
+    let short = |text: &Option<String>| text.as_ref().map(|text| cut(text, NAME));
+    let pool = node.as_ref().and_then(|node| node.pool.as_ref()).map(|pool| cut(&pool.name, NAME));
+    let built = NodeExtensionsStatus {
+        observed_config: config.clone().or(wish).map(|name| cut(&name, NAME)),
+        agent_version: status.agent_version.clone(),
+        arch: short(&status.arch),
+        base_version: status.booted.as_ref().and_then(|booted| short(&booted.version)),
+        kernel_type: status.kernel_type,
+        pool: pool.or_else(|| rollout.as_ref().and_then(|rollout| short(&rollout.pool))),
+        payload: status.payload.as_ref().map(payload),
+        booted: status.booted.as_ref().map(deployment),
+        next: status.next.as_ref().map(deployment),
+        reboot_pending: status.reboot_pending,
+        owner: *owner,
+        rollout: rollout.as_ref().map(NodeRollout::from),
+        summary: summary(status),
+        conditions: conditions(told, previous, now),
+        extensions: extensions(status),
+        shortened: status.extensions.len() > EXTENSIONS
+            || status.extensions.values().any(|extension| extension.packages.len() > PACKAGES),
+    };
+    bound::to_size(built)
+}
+
+/// Whether both say the same, whenever it came to be so.
+pub fn same(one: &NodeExtensionsStatus, other: &NodeExtensionsStatus) -> bool {
+    timeless(one) == timeless(other)
+}
+
+fn timeless(status: &NodeExtensionsStatus) -> NodeExtensionsStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.last_transition_time = Timestamp::UNIX_EPOCH;
+    }
+    if let Some(rollout) = &mut status.rollout {
+        rollout.since = Timestamp::UNIX_EPOCH;
+    }
+    status
+}
+
+/// Whole seconds, as the API server keeps times.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second())
+        .unwrap_or_else(|_| time.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn payload(payload: &PayloadStatus) -> NodePayload {
+    NodePayload {
+        reference: cut(&payload.reference, REFERENCE),
+        digest: payload.digest.map(|digest| digest.to_string()),
+        version: payload.version.as_ref().map(|version| cut(version, NAME)),
+        requested_by: payload.requested_by.as_ref().map(|name| cut(name, NAME)),
+    }
+}
+
+/// `fedora-coreos-0123456789ab.0`
+fn deployment(deployment: &DeploymentStatus) -> String {
+    let shorter = || {
+        let (front, serial) = deployment.id.rsplit_once('.')?;
+        let (name, checksum) = front.rsplit_once('-')?;
+        Some(format!("{name}-{}.{serial}", checksum.get(..DIGITS)?))
+    };
+    cut(&shorter().unwrap_or_else(|| deployment.id.clone()), NAME)
+}
+
+impl From<&RolloutStatus> for NodeRollout {
+    fn from(rollout: &RolloutStatus) -> Self {
+        Self {
+            strategy: cut(&rollout.strategy, 32),
+            step: rollout.step,
+            pool: rollout.pool.as_ref().map(|pool| cut(pool, NAME)),
+            since: seconds(rollout.since),
+            message: cut(&rollout.message, MESSAGE),
+        }
+    }
+}
+
+fn summary(status: &Status) -> Summary {
+    let names = |has: fn(&ExtensionStatus) -> bool| {
+        let names = status.extensions.iter().filter(|(_, extension)| has(extension));
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() { "-".to_owned() } else { cut(&names.join(","), MESSAGE) }
+    };
+    Summary {
+        desired: names(|extension| extension.desired),
+        staged: names(|extension| extension.staged),
+        booted: names(|extension| extension.booted),
+    }
+}
+
+/// What is wanted comes first where not all fit; in each half they stay in the order of their names.
+fn extensions(status: &Status) -> Vec<NodeExtension> {
+    let mut named: Vec<_> = status.extensions.iter().collect();
+    named.sort_by_key(|(_, extension)| !extension.desired);
+    named.truncate(EXTENSIONS);
+    named.sort_by_key(|(name, _)| *name);
+    named.into_iter().map(|(name, extension)| entry(name.as_str(), extension)).collect()
+}
+
+fn entry(name: &str, extension: &ExtensionStatus) -> NodeExtension {
+    let problem = extension.problems.first();
+    NodeExtension {
+        name: name.to_owned(),
+        stage: extension.stage,
+        desired: extension.desired,
+        staged: extension.staged,
+        booted: extension.booted,
+        version: extension.version.as_ref().map(|version| cut(version, NAME)),
+        requested_by: extension.requested_by.iter().take(REQUESTERS).map(|name| cut(name, NAME)).collect(),
+        packages: extension
+            .packages
+            .iter()
+            .take(PACKAGES)
+            .map(|nevra| cut(&nevra.to_string(), NAME))
+            .collect(),
+        reason: problem.map(|problem| problem.reason.code().to_owned()),
+        message: problem.map(|problem| cut(&problem.message, MESSAGE)),
+        cure: problem.and_then(|problem| problem.cure.as_ref()).map(|cure| cut(cure, MESSAGE)),
+    }
+}
