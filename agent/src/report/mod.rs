@@ -2,6 +2,8 @@
 //!
 //! Decides: how a pass report reads. Must not: find out or change anything on the host. Input: the report of a pass.
 
+pub mod events;
+pub mod node;
 pub mod notify;
 pub mod resource;
 pub mod status;

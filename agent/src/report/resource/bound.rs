@@ -9,7 +9,7 @@ pub(super) const BYTES: usize = 64 << 10;
 const STEPS: [(usize, usize); 3] = [(512, 16), (128, 4), (64, 0)];
 
 /// At most `most` characters on one line; an ellipsis says that there was more.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(in crate::report) fn cut(text: &str, most: usize) -> String {
     let line = one_line(text, most.saturating_add(1));
     if line.chars().count() <= most {
         return line;

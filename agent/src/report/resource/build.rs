@@ -42,6 +42,7 @@ pub fn build(told: &Told, previous: Option<&NodeExtensionsStatus>, now: Timestam
     let pool = node.as_ref().and_then(|node| node.pool.as_ref()).map(|pool| cut(&pool.name, NAME));
     let built = NodeExtensionsStatus {
         observed_config: config.clone().or(wish).map(|name| cut(&name, NAME)),
+        revision: previous.map_or(1, |previous| previous.revision.saturating_add(1)),
         agent_version: status.agent_version.clone(),
         arch: short(&status.arch),
         base_version: status.booted.as_ref().and_then(|booted| short(&booted.version)),
@@ -62,13 +63,14 @@ pub fn build(told: &Told, previous: Option<&NodeExtensionsStatus>, now: Timestam
     bound::to_size(built)
 }
 
-/// Whether both say the same, whenever it came to be so.
+/// Whether both say the same, whenever and for the how manyth time it came to be so.
 pub fn same(one: &NodeExtensionsStatus, other: &NodeExtensionsStatus) -> bool {
     timeless(one) == timeless(other)
 }
 
 fn timeless(status: &NodeExtensionsStatus) -> NodeExtensionsStatus {
-    let mut status = status.clone();
+    let mut status = status.clone().for_generation(None);
+    status.revision = 0;
     for condition in &mut status.conditions {
         condition.last_transition_time = Timestamp::UNIX_EPOCH;
     }

@@ -50,7 +50,7 @@ pub(super) fn conditions(
             last_transition_time: before(answer.kind)
                 .filter(|before| before.status == answer.status)
                 .map_or(now, |before| before.last_transition_time),
-            observed_generation: before(answer.kind).and_then(|before| before.observed_generation),
+            observed_generation: None,
         })
         .collect()
 }
@@ -72,7 +72,7 @@ fn reboot_pending(told: &Told) -> Answer {
 }
 
 /// The word of a step, as it stands in `rollout.step`.
-pub(super) const fn step(step: RolloutStep) -> &'static str {
+pub(in crate::report) const fn step(step: RolloutStep) -> &'static str {
     match step {
         RolloutStep::Idle => "Idle",
         RolloutStep::AwaitingAdmin => "AwaitingAdmin",

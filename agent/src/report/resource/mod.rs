@@ -10,7 +10,9 @@ mod crd;
 mod kind;
 mod types;
 
+pub(super) use bound::cut;
 pub use build::{Told, build, same};
+pub(super) use conditions::step;
 pub use crd::crd;
 pub use kind::{NodeExtensions, VERSION};
 pub use types::{

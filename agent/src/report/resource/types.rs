@@ -33,6 +33,10 @@ pub struct NodeExtensionsStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = NAME))]
     pub observed_config: Option<String>,
+    /// How often this status has changed. Each Event is named for the change that it tells of, so that no restart and
+    /// no lost reply makes it twice.
+    #[serde(default)]
+    pub revision: i64,
     /// The version of the agent that wrote this.
     #[schemars(length(max = NAME))]
     pub agent_version: String,
@@ -224,6 +228,15 @@ pub struct NodeExtension {
 }
 
 impl NodeExtensionsStatus {
+    /// The status, as one for this generation of the object. It stays the first one while nothing is wished in it; tools
+    /// that wait for a condition compare it.
+    pub fn for_generation(mut self, generation: Option<i64>) -> Self {
+        for condition in &mut self.conditions {
+            condition.observed_generation = generation;
+        }
+        self
+    }
+
     /// The answer to `kind`, once it was given.
     pub fn condition(&self, kind: NodeConditionKind) -> Option<&NodeCondition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
