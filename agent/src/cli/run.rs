@@ -14,10 +14,13 @@ use super::parts::OwnParts;
 use super::progress::{plain, waiting};
 use super::stop::Stop;
 use crate::apply::{PassReport, Step};
+use crate::cluster;
 use crate::desired::FileSource;
-use crate::error::chain;
+use crate::error::{Failure as _, chain};
 use crate::host;
 use crate::reconcile::{self, GRACE, Pace, Schedule};
+use crate::report::publish::{Publisher, Publishing};
+use crate::report::resource::Told;
 use crate::report::{Notifier, Status};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, PassResult, server};
@@ -49,10 +52,14 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     let source = FileSource::start(settings.machine_config.directory.clone(), QUIET).await;
 
     let watcher = |step| announce(&notifier, step);
-    let passed = |report, pause| tell(settings, &metrics, &notifier, report, pause);
+    let seed = u64::from_le_bytes(seed());
+    let publisher = publisher(settings, &metrics, seed);
+    let audience =
+        Audience { settings, metrics: &metrics, notifier: &notifier, publisher: publisher.as_ref() };
+    let passed = |report, pause| audience.tell(report, pause);
     let schedule = Schedule {
         pace: Pace::from(&settings.reconcile),
-        seed: u64::from_le_bytes(seed()),
+        seed,
         stop: stop.clone(),
         grace: GRACE,
         passed: &passed,
@@ -64,6 +71,9 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
         .await;
 
     stop.cancel();
+    if let Some(publisher) = publisher {
+        publisher.finish().await;
+    }
     for task in [Some(signals), serving].into_iter().flatten() {
         // They end with the token; a task that does not is ended with the process.
         let _ = tokio::time::timeout(LEAVING, task).await;
@@ -177,31 +187,52 @@ fn announce(notifier: &Notifier, step: Step) {
     }
 }
 
-/// Tells everybody how a pass ended.
-fn tell(settings: &Settings, metrics: &Metrics, notifier: &Notifier, report: PassReport, pause: Duration) {
-    metrics.record(&report);
-    let status = Status::of(&report);
-    if let Err(error) = status.write(&settings.state.directory) {
-        tracing::warn!(error = %chain(&error), "the status was not kept");
-    }
-    let result = PassResult::of(&report.outcome).as_str();
-    let millis = u64::try_from(report.timings.total.as_millis()).unwrap_or(u64::MAX);
-    match report.problem() {
-        None => {
-            tracing::info!(
-                result,
-                calls = report.calls,
-                reboot_pending = report.reboot_pending,
-                millis,
-                "pass"
-            );
-            notifier.status(&status.headline());
+/// Tells the cluster beside the loop, where the settings name one. An agent that cannot be heard still does its work.
+fn publisher(settings: &Settings, metrics: &Arc<Metrics>, seed: u64) -> Option<Publisher> {
+    let connection = match cluster::connect(&settings.cluster) {
+        Ok(connection) => connection?,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), reason = error.reason().code(), "the cluster is not told");
+            return None;
         }
-        Some(problem) => {
-            let (reason, cure) = (problem.reason.code(), problem.cure.as_deref());
-            let again = pause.as_secs();
-            tracing::warn!(result, reason, cure, again, millis, "{}", problem.message);
-            notifier.status(&format!("{}; again in {again} s", status.headline()));
+    };
+    let publishing = Publishing { mode: settings.host.mode, seed, metrics: Arc::clone(metrics) };
+    Some(Publisher::start(connection, publishing))
+}
+
+/// Everybody who is told how a pass ended.
+struct Audience<'a> {
+    settings: &'a Settings,
+    metrics: &'a Metrics,
+    notifier: &'a Notifier,
+    publisher: Option<&'a Publisher>,
+}
+
+impl Audience<'_> {
+    fn tell(&self, report: PassReport, pause: Duration) {
+        self.metrics.record(&report);
+        let status = Status::of(&report);
+        if let Err(error) = status.write(&self.settings.state.directory) {
+            tracing::warn!(error = %chain(&error), "the status was not kept");
+        }
+        let result = PassResult::of(&report.outcome).as_str();
+        let millis = u64::try_from(report.timings.total.as_millis()).unwrap_or(u64::MAX);
+        let headline = status.headline();
+        match report.problem() {
+            None => {
+                let reboot_pending = report.reboot_pending;
+                tracing::info!(result, calls = report.calls, reboot_pending, millis, "pass");
+                self.notifier.status(&headline);
+            }
+            Some(problem) => {
+                let (reason, cure) = (problem.reason.code(), problem.cure.as_deref());
+                let again = pause.as_secs();
+                tracing::warn!(result, reason, cure, again, millis, "{}", problem.message);
+                self.notifier.status(&format!("{headline}; again in {again} s"));
+            }
+        }
+        if let Some(publisher) = self.publisher {
+            publisher.tell(Told { status, config: None, node: None, rollout: None, owner: None });
         }
     }
 }

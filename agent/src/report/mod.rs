@@ -5,6 +5,7 @@
 pub mod events;
 pub mod node;
 pub mod notify;
+pub mod publish;
 pub mod resource;
 pub mod status;
 

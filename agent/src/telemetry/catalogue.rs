@@ -92,6 +92,12 @@ catalogue! {
         "Bytes written to the store";
     CACHE_HITS = Counter, "payload_cache_hits", [],
         "Payloads that were complete in the store, so that no layer was fetched";
+    REPORT_WRITES = Counter, "report_writes", [],
+        "Statuses written to the NodeExtensions of the node; none while nothing changes";
+    REPORT_REWRITES = Counter, "report_rewrites", [],
+        "Statuses written again because somebody else had changed or removed them";
+    REPORT_FAILURES = Counter, "report_failures", ["reason"],
+        "Attempts to write status, Events or annotations that failed, by reason; each is tried again";
     BUILD_INFO = Gauge, "build_info", ["version"],
         "Always 1: the version of the agent";
 }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::catalogue::{self, Row};
+use super::reporting::Reporting;
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Timings};
 use crate::error::{Class, Reason};
 
@@ -115,8 +116,8 @@ struct PackageLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
+pub(super) struct ReasonLabel {
+    pub(super) reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -165,13 +166,15 @@ pub struct Metrics {
     written: Counter,
     cache_hits: Counter,
     calls: Counter,
+    /// What is written to the cluster.
+    pub reporting: Reporting,
 }
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
 
-fn register<M: Metric + Clone>(registry: &mut Registry, row: Row, metric: M) -> M {
+pub(super) fn register<M: Metric + Clone>(registry: &mut Registry, row: Row, metric: M) -> M {
     registry.register(row.name, row.doc, metric.clone());
     metric
 }
@@ -211,6 +214,7 @@ impl Metrics {
             written: register(all, catalogue::WRITTEN, Counter::default()),
             cache_hits: register(all, catalogue::CACHE_HITS, Counter::default()),
             calls: register(all, catalogue::CALLS, Counter::default()),
+            reporting: Reporting::new(all),
             registry: std::mem::take(all),
             whole: RwLock::new(()),
         };

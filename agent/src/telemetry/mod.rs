@@ -6,6 +6,8 @@
 pub mod catalogue;
 pub mod logging;
 pub mod metrics;
+mod reporting;
 pub mod server;
 
 pub use metrics::{Format, Metrics, PassResult, Phase};
+pub use reporting::Reporting;
