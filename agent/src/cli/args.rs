@@ -79,6 +79,9 @@ pub enum Command {
     /// Show why a package is, or would be, on this node
     #[command(after_long_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
+    /// Show what all nodes of a cluster have, from anywhere: by pool, extension, version and stage
+    #[command(after_long_help = FLEET_HELP)]
+    Fleet(FleetArgs),
     /// Write down what the host has, as a document for `plan --observed`
     #[command(after_long_help = OBSERVE_HELP)]
     Observe(Wish),
@@ -94,7 +97,7 @@ impl Command {
             Command::Plan(args) => Some(&args.wish),
             Command::Explain(args) => Some(&args.plan.wish),
             Command::Apply(wish) | Command::List(wish) | Command::Observe(wish) => Some(wish),
-            Command::Run | Command::Status(_) | Command::Config(_) => None,
+            Command::Run | Command::Status(_) | Command::Fleet(_) | Command::Config(_) => None,
         }
     }
 }
@@ -152,6 +155,17 @@ pub struct ExplainPlan {
     /// Explain for the host in this document of `observe`
     #[arg(long, value_name = "FILE")]
     pub observed: Option<PathBuf>,
+}
+
+/// What `fleet` takes.
+#[derive(Debug, Args, Clone, Default)]
+pub struct FleetArgs {
+    /// The kubeconfig to use, instead of that of KUBECONFIG or `~/.kube/config`
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Only the nodes of this pool
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<String>,
 }
 
 /// What can be asked of the settings.
@@ -240,6 +254,16 @@ Examples:
   extensions-agent explain libqb       which extension needs it, and why
   extensions-agent explain usbguard    all packages of an extension
   extensions-agent explain             everything";
+
+const FLEET_HELP: &str = "\
+Examples:
+  extensions-agent fleet
+  extensions-agent fleet --pool worker
+  extensions-agent fleet -o json | jq '.problems[]'
+
+Reads the NodeExtensions of the cluster with the rights of whoever runs it; `get` and `list` on \
+`nodeextensions.extensions.agent` are enough. Nodes are named where they are not where they should be, a few of each \
+kind.";
 
 const OBSERVE_HELP: &str = "\
 Example, on the node and then anywhere:

@@ -79,6 +79,7 @@ mod tests {
         let schemas = [
             ("offer", schemars::schema_for!(crate::cli::list::Offer)),
             ("explanation", schemars::schema_for!(crate::cli::explain::Explanation)),
+            ("fleet", schemars::schema_for!(crate::cli::fleet::Fleet)),
             ("config-dump", schemars::schema_for!(crate::cli::config::ConfigDump)),
             ("error", schemars::schema_for!(crate::cli::stop::ErrorDocument<'_>)),
         ];

@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod docs;
 mod explain;
+mod fleet;
 mod gather;
 mod inputs;
 mod list;
@@ -91,6 +92,7 @@ async fn command(cli: Cli, process: Process) -> Result<Ended, Stop> {
                 explain::explain(&context, args.name.as_deref(), args.plan.observed.as_deref()).await?;
             show(&answer, &common, &context)
         }
+        Command::Fleet(args) => show(&fleet::fleet(&args).await?, &common, &context),
         Command::Observe(_) => show(&gather::observe(&context).await?, &common, &context),
         Command::Config(ConfigCommand::Dump) => show(&config::dump(&context.loaded), &common, &context),
     }
@@ -105,6 +107,7 @@ fn level(command: &Command, common: &Common, context: &Context) -> Level {
         | Command::Status(_)
         | Command::List(_)
         | Command::Explain(_)
+        | Command::Fleet(_)
         | Command::Observe(_)
         | Command::Config(_) => Level::Warn,
     };

@@ -264,7 +264,8 @@ fn deployment(title: &str, deployment: &DeploymentStatus) -> String {
     )
 }
 
-const fn stage(stage: Stage) -> &'static str {
+/// The stage, for people.
+pub(super) const fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Active => "active",
         Stage::AfterReboot => "after reboot",

@@ -64,6 +64,12 @@ pub enum ClusterError {
         /// What it names.
         what: Unsafe,
     },
+    /// The kubeconfig of whoever runs the command is not there, or cannot be used. Its text is not repeated.
+    #[error("reading the kubeconfig `{}`, or a file that it names", path.display())]
+    Person {
+        /// The file.
+        path: PathBuf,
+    },
     /// No client could be made of the kubeconfig.
     #[error("making a client for the API server: {}", shown(&source.to_string()))]
     Client {
@@ -120,6 +126,7 @@ impl ClusterError {
             ClusterError::Read { .. }
             | ClusterError::Unreadable { .. }
             | ClusterError::Unsafe { .. }
+            | ClusterError::Person { .. }
             | ClusterError::Client { .. }
             | ClusterError::HostName { .. }
             | ClusterError::Away { .. } => None,
@@ -133,6 +140,7 @@ impl Failure for ClusterError {
             ClusterError::Read { .. }
             | ClusterError::Unreadable { .. }
             | ClusterError::Unsafe { .. }
+            | ClusterError::Person { .. }
             | ClusterError::Client { .. }
             | ClusterError::HostName { .. } => Reason::InvalidKubeconfig,
             ClusterError::Refused { code: 401 | 403, .. } => Reason::ClusterForbidden,
@@ -145,6 +153,9 @@ impl Failure for ClusterError {
             ClusterError::Unsafe { .. } => Some(
                 "give the agent a kubeconfig of its own with a token file or a client certificate".to_owned(),
             ),
+            ClusterError::Person { .. } => {
+                Some("name a kubeconfig with `--kubeconfig` or KUBECONFIG; `kubectl get nodes` should work with it".to_owned())
+            }
             ClusterError::HostName { .. } => Some("set `cluster.node`".to_owned()),
             ClusterError::Read { .. }
             | ClusterError::Unreadable { .. }

@@ -5,11 +5,13 @@
 
 mod error;
 mod kubeconfig;
+mod person;
 
 use kube::Client;
 
 pub use error::ClusterError;
 pub use kubeconfig::read;
+pub use person::person;
 
 use crate::settings::ClusterSettings;
 use crate::text::one_line;

@@ -60,8 +60,12 @@ fn priorities() -> tracing_journald::PriorityMappings {
 }
 
 fn filter_for(level: Level, filter: Option<&str>) -> EnvFilter {
-    let default =
-        || EnvFilter::new(format!("warn,extensions_agent={0},extensions_manifest={0}", level.as_str()));
+    let default = || {
+        EnvFilter::new(format!(
+            "warn,kube_client=off,extensions_agent={0},extensions_manifest={0}",
+            level.as_str()
+        ))
+    };
     // A filter that cannot be read must not silence the agent.
     filter.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(default)
 }
