@@ -222,7 +222,7 @@ fn yaml_options() -> serde_saphyr::Options {
 }
 
 /// The parser's words without the text of the document that it may quote.
-fn json_problem(error: &serde_json::Error) -> String {
+pub(super) fn json_problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match (text.split_once(" \""), text.rsplit_once('"')) {
         (Some((before, _)), Some((_, after))) => format!("{before}{after}"),
@@ -295,7 +295,7 @@ fn image(text: Option<String>, field: &str) -> Result<Option<String>, String> {
 }
 
 /// RFC 1123 subdomain: what the API server accepts as a name.
-fn is_object_name(name: &str) -> bool {
+pub(super) fn is_object_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let label = |label: &str| {
         let (first, last) = (label.bytes().next(), label.bytes().last());

@@ -1,13 +1,16 @@
 //! 1 · *want*: which extensions, kernel and payload this node should have, and who asked.
 //!
 //! Decides: what a set of MachineConfigs means, by the operator's own merge rules. Must not: know what the payload
-//! offers or what the host has. Input: MachineConfig documents, from local files now and from a cluster later.
+//! offers or what the host has. Input: MachineConfig documents, from local files or from a cluster.
 
 mod error;
 mod files;
 pub mod machine_config;
 pub mod merge;
-mod node;
+pub mod node;
+mod object;
+pub mod pools;
+mod selector;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +22,8 @@ use tokio::sync::watch;
 pub use error::DesiredError;
 pub use files::{FileSource, read_once};
 pub use node::{NodeView, PoolView};
+pub use object::Meta;
+pub use selector::Selector;
 
 /// Which kernel the node should boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
