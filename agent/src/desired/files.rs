@@ -151,7 +151,7 @@ async fn read(directory: PathBuf) -> Latest {
     read.map_err(Arc::new)
 }
 
-fn same(left: &Latest, right: &Latest) -> bool {
+pub(super) fn same(left: &Latest, right: &Latest) -> bool {
     match (left, right) {
         (Ok(left), Ok(right)) => left == right,
         (Err(left), Err(right)) => crate::error::chain(left.as_ref()) == crate::error::chain(right.as_ref()),

@@ -3,6 +3,7 @@
 //! Decides: what a set of MachineConfigs means, by the operator's own merge rules. Must not: know what the payload
 //! offers or what the host has. Input: MachineConfig documents, from local files or from a cluster.
 
+pub mod cluster;
 mod error;
 mod files;
 pub mod machine_config;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use cluster::{ClusterSource, Health, SourceOptions};
 pub use error::DesiredError;
 pub use files::{FileSource, read_once};
 pub use node::{NodeView, PoolView};
