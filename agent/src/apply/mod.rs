@@ -7,6 +7,7 @@
 //!  open and hash files ─► intent, synced ─► one call ─► follow ─► look again ─► ledger, synced ─► intent settled
 //! ```
 
+mod by_name;
 mod confirm;
 mod error;
 mod extension_states;
@@ -26,6 +27,7 @@ use crate::host::{Host, HostError, LayerRequest, LocalFile, Observed, Outcome, P
 use crate::payload::FetchProgress;
 use crate::plan::{Change, CheckedPlan, PlanDocument};
 
+pub use by_name::layered_by_name;
 pub use confirm::confirm;
 pub use error::ApplyError;
 pub use extension_states::extension_states;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::Desired;
 use crate::error::{Class, Failure, Reason, chain};
 use crate::host::Observed;
+use crate::owner::Owner;
 use crate::plan::PlanDocument;
 
 /// Why a pass did not get there.
@@ -50,6 +51,11 @@ pub enum PassOutcome {
     },
     /// The pass only said what it would do.
     Planned,
+    /// Somebody else owns the extensions of this host: the pass looked and changed nothing.
+    Observed {
+        /// Who.
+        owner: Owner,
+    },
     /// It did not get there.
     NotDone {
         /// Why.
@@ -148,6 +154,10 @@ pub struct PassReport {
     pub at: Timestamp,
     /// How it ended.
     pub outcome: PassOutcome,
+    /// Who owns the extensions of this host, where it is not the agent.
+    pub owner: Option<Owner>,
+    /// Why the source of the wish cannot be asked at the moment; the wish is then the last good one.
+    pub source_problem: Option<Problem>,
     /// Mutating calls it made to the host; 0 when there was nothing to do, never more than one that was carried out.
     pub calls: u32,
     /// Where each extension stands that is wanted or was layered.
@@ -187,7 +197,8 @@ impl PassReport {
             | PassOutcome::Booted { .. }
             | PassOutcome::AwaitingReboot { .. }
             | PassOutcome::Staged { .. }
-            | PassOutcome::Planned => None,
+            | PassOutcome::Planned
+            | PassOutcome::Observed { .. } => None,
         }
     }
 

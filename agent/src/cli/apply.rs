@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::context::Context;
-use super::parts::OwnParts;
+use super::parts::{Asked, OwnParts};
 use super::plan;
 use super::render::{Answer, Screen};
 use super::status::StatusAnswer;
 use super::stop::Stop;
+use super::wishing::Around;
 use crate::apply::{PassReport, Problem};
 use crate::error::chain;
 use crate::plan::Decision;
@@ -33,7 +34,8 @@ pub(super) async fn apply(context: &Context) -> Result<ApplyAnswer, Stop> {
     let lock = parts.state.lock()?;
     let watcher = |step| context.progress.step(step);
     let wish = context.wish().map_err(Arc::new);
-    let lent = Parts { insist: true, ..parts.lent(context.settings(), &watcher) };
+    let asked = Asked::from(Around::the_host(context.settings()));
+    let lent = Parts { insist: true, ..parts.lent(context.settings(), &asked, &watcher) };
     let report = once(&lent, &lock, &wish).await;
     context.progress.clear();
     let status = Status::of(&report);

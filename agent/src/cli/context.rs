@@ -11,6 +11,7 @@ use super::inputs::InputError;
 use super::progress::Progress;
 use super::stop::Stop;
 use crate::apply::Step;
+use crate::desired::cluster::kept;
 use crate::desired::{Desired, DesiredError, read_once};
 use crate::host::{self, RpmOstree};
 use crate::payload::{Loader, Payload, Reference, Store, Transport};
@@ -26,6 +27,8 @@ pub struct Context {
     pub progress: Progress,
     /// The payload that the command line names.
     payload: Option<String>,
+    /// Whether the command line names a directory of MachineConfigs.
+    files: bool,
 }
 
 /// A loader and, where the store could not be written, the directory that stands in for it until the end.
@@ -46,7 +49,9 @@ impl Context {
             payload: wish.payload.clone(),
         });
         let loaded = settings::load(&common.config_root, &overrides)?;
-        Ok(Self { loaded, now, progress: Progress::new(common.quiet), payload: overrides.payload })
+        let files = overrides.machine_config.is_some();
+        let progress = Progress::new(common.quiet);
+        Ok(Self { loaded, now, progress, payload: overrides.payload, files })
     }
 
     /// The settings.
@@ -59,12 +64,22 @@ impl Context {
     /// # Errors
     /// When they cannot be read.
     pub fn wish(&self) -> Result<Desired, DesiredError> {
-        let mut desired = read_once(&self.settings().machine_config.directory)?;
+        let mut desired = self.asked_for()?;
         if let Some(payload) = &self.payload {
             desired.payload = Some(payload.clone());
             desired.payload_from = None;
         }
         Ok(desired)
+    }
+
+    /// What the cluster last wanted, as the service kept it, where there is a cluster; else what the files say.
+    fn asked_for(&self) -> Result<Desired, DesiredError> {
+        let settings = self.settings();
+        if settings.cluster.kubeconfig.is_none() || self.files {
+            return read_once(&settings.machine_config.directory);
+        }
+        self.progress.remark("the wish is what the service last heard from the cluster");
+        kept(&settings.state.directory)?.ok_or(DesiredError::NotAskedYet)
     }
 
     /// The same, with the payload of the settings where nobody else names one.

@@ -20,6 +20,7 @@ mod render;
 mod run;
 mod status;
 mod stop;
+mod wishing;
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixListener;

@@ -1,13 +1,15 @@
 //! The parts of a pass, opened as the settings say.
 
-use crate::apply::{State, Step};
+use crate::apply::{Problem, State, Step};
 use crate::host::RpmOstree;
+use crate::owner::Owner;
 use crate::payload::Loader;
 use crate::reconcile::{Parts, SystemClock};
 use crate::settings::Settings;
 
 use super::context::Context;
 use super::stop::Stop;
+use super::wishing::Around;
 
 /// The parts of a pass, owned.
 pub(super) struct OwnParts {
@@ -17,6 +19,20 @@ pub(super) struct OwnParts {
     pub state: State,
     clock: SystemClock,
     nonce: fn() -> String,
+}
+
+/// What a pass asks about the world around the host.
+pub(super) struct Asked {
+    owner: Box<dyn Fn() -> Option<Owner> + Send + Sync>,
+    problem: Box<dyn Fn() -> Option<Problem> + Send + Sync>,
+}
+
+impl From<Around> for Asked {
+    fn from(around: Around) -> Self {
+        let around = std::sync::Arc::new(around);
+        let owner = std::sync::Arc::clone(&around);
+        Self { owner: Box::new(move || owner.owner()), problem: Box::new(move || around.problem()) }
+    }
 }
 
 impl OwnParts {
@@ -38,6 +54,7 @@ impl OwnParts {
     pub(super) fn lent<'a>(
         &'a self,
         settings: &'a Settings,
+        asked: &'a Asked,
         watcher: &'a (dyn Fn(Step) + Send + Sync),
     ) -> Parts<'a, RpmOstree, Loader> {
         Parts {
@@ -47,6 +64,8 @@ impl OwnParts {
             default_payload: settings.payload.image.as_deref(),
             wait_limit: settings.reconcile.wait_limit,
             transaction_limit: settings.reconcile.transaction_limit,
+            owner: &*asked.owner,
+            source_problem: &*asked.problem,
             insist: false,
             clock: &self.clock,
             nonce: &self.nonce,

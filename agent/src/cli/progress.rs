@@ -60,6 +60,11 @@ impl Progress {
         Self { shown: Mutex::new(Shown { way, bar, line: String::new() }) }
     }
 
+    /// Shows a remark that stays.
+    pub fn remark(&self, text: &str) {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).remark(text);
+    }
+
     /// Shows a step.
     pub fn step(&self, step: Step) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,13 +10,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::parts::OwnParts;
+use super::parts::{Asked, OwnParts};
 use super::progress::{plain, waiting};
 use super::stop::Stop;
+use super::wishing::Wishing;
 use crate::apply::{PassReport, Step};
-use crate::cluster;
-use crate::desired::FileSource;
-use crate::error::{Failure as _, chain};
+use crate::cluster::{self, Connection};
+use crate::error::chain;
 use crate::host;
 use crate::reconcile::{self, GRACE, Pace, Schedule};
 use crate::report::publish::{Publisher, Publishing};
@@ -25,8 +25,6 @@ use crate::report::{Notifier, Status};
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, PassResult, server};
 
-/// How long files must have been quiet before they are read; the pace of passes has a dwell of its own.
-const QUIET: Duration = Duration::from_millis(100);
 /// What is left of a stop after the pass: reporting and closing.
 const LEAVING: Duration = Duration::from_secs(5);
 
@@ -49,11 +47,13 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     notifier.status("starting");
     let parts = OwnParts::open(context).await?;
     let lock = parts.state.lock()?;
-    let source = FileSource::start(settings.machine_config.directory.clone(), QUIET).await;
+    let connection = cluster::connect(&settings.cluster)?;
+    let wishing = Wishing::start(settings, connection.as_ref()).await;
+    let asked = Asked::from(wishing.around(settings));
 
     let watcher = |step| announce(&notifier, step);
     let seed = u64::from_le_bytes(seed());
-    let publisher = publisher(settings, &metrics, seed);
+    let publisher = connection.as_ref().map(|connection| publisher(connection, settings, &metrics, seed));
     let audience =
         Audience { settings, metrics: &metrics, notifier: &notifier, publisher: publisher.as_ref() };
     let passed = |report, pause| audience.tell(report, pause);
@@ -65,9 +65,9 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
         passed: &passed,
     };
     notifier.ready();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), directory = %settings.machine_config.directory.display(), "watching MachineConfigs");
-    let lent = parts.lent(settings, &watcher);
-    watched(&notifier, &stop, reconcile::run(&lent, &lock, &source, &schedule, &mut reconcile::Nothing))
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    let lent = parts.lent(settings, &asked, &watcher);
+    watched(&notifier, &stop, reconcile::run(&lent, &lock, &wishing, &schedule, &mut reconcile::Nothing))
         .await;
 
     stop.cancel();
@@ -187,17 +187,10 @@ fn announce(notifier: &Notifier, step: Step) {
     }
 }
 
-/// Tells the cluster beside the loop, where the settings name one. An agent that cannot be heard still does its work.
-fn publisher(settings: &Settings, metrics: &Arc<Metrics>, seed: u64) -> Option<Publisher> {
-    let connection = match cluster::connect(&settings.cluster) {
-        Ok(connection) => connection?,
-        Err(error) => {
-            tracing::error!(error = %chain(&error), reason = error.reason().code(), "the cluster is not told");
-            return None;
-        }
-    };
+/// Tells the cluster beside the loop.
+fn publisher(connection: &Connection, settings: &Settings, metrics: &Arc<Metrics>, seed: u64) -> Publisher {
     let publishing = Publishing { mode: settings.host.mode, seed, metrics: Arc::clone(metrics) };
-    Some(Publisher::start(connection, publishing))
+    Publisher::start(connection.clone(), publishing)
 }
 
 /// Everybody who is told how a pass ended.

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::context::Context;
 use super::render::{Answer, Screen, list, span};
 use super::stop::Stop;
-use crate::apply::{ExtensionState, PassOutcome, PassReport, State, Timings, extension_states};
+use crate::apply::{ExtensionState, PassOutcome, PassReport, Problem, State, Timings, extension_states};
 use crate::error::Reason;
 use crate::host::{Deployment, Host, HostError, Observed};
 use crate::report::status::LastPass;
@@ -75,11 +75,14 @@ async fn look(context: &Context) -> Result<Status, Stop> {
         | PassOutcome::Booted { .. }
         | PassOutcome::Staged { .. }
         | PassOutcome::Planned
+        | PassOutcome::Observed { .. }
         | PassOutcome::NotDone { .. } => false,
     };
     Ok(Status::of(&PassReport {
         at: context.now,
         outcome,
+        owner: None,
+        source_problem: None,
         calls: 0,
         extensions,
         reboot_pending,
@@ -199,6 +202,9 @@ impl StatusAnswer {
         }
         text += &status.booted.as_ref().map(|booted| deployment("Booted:     ", booted)).unwrap_or_default();
         text += &status.next.as_ref().map(|next| deployment("Next boot:  ", next)).unwrap_or_default();
+        if let Some(Problem { reason, message, .. }) = &status.source_problem {
+            text += &format!("Cluster:    {}: {message}; this is what it last wanted\n", reason.code());
+        }
         if let Some(transaction) = &status.transaction {
             let title = transaction.title.as_deref().unwrap_or(&transaction.method);
             text += &format!("Running:    {title} (by {})\n", transaction.sender);
@@ -221,6 +227,7 @@ impl StatusAnswer {
             PassOutcome::NothingWanted
             | PassOutcome::Booted { .. }
             | PassOutcome::Planned
+            | PassOutcome::Observed { .. }
             | PassOutcome::NotDone { .. } => false,
         }
     }
@@ -285,6 +292,7 @@ const fn outcome(outcome: &PassOutcome) -> &'static str {
         PassOutcome::AwaitingReboot { .. } => "awaiting reboot",
         PassOutcome::Staged { .. } => "staged",
         PassOutcome::Planned => "only looked",
+        PassOutcome::Observed { .. } => "only observed",
         PassOutcome::NotDone { .. } => "not done",
     }
 }

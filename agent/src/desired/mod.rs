@@ -73,4 +73,10 @@ pub type Latest = Result<Desired, std::sync::Arc<DesiredError>>;
 pub trait DesiredSource: Send {
     /// The newest value, and a wake-up whenever it changes.
     fn watch(&self) -> watch::Receiver<Latest>;
+
+    /// A wake-up when something beside the wish has changed that a pass tells of: who owns the extensions, whether the
+    /// source can be asked. For most sources there is nothing of the kind.
+    fn stirred(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
 }

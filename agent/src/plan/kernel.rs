@@ -46,6 +46,14 @@ pub(super) fn name(kernel: KernelType) -> Option<&'static str> {
     }
 }
 
+/// The package without which the kernel that goes by `name` is nothing.
+pub fn core(name: &ExtensionName) -> Option<&'static str> {
+    let of = |kernel, packages: &'static [&'static str]| {
+        (self::name(kernel) == Some(name.as_str())).then(|| packages.first().copied()).flatten()
+    };
+    of(KernelType::Realtime, REALTIME).or_else(|| of(KernelType::Pages64k, PAGES_64K))
+}
+
 /// `kernel-devel` carries the headers of the default kernel and fits no other.
 pub(super) fn devel_beside_another_kernel(inputs: &PlanInputs<'_>) -> Option<Objection> {
     let kernel = name(inputs.desired.kernel_type)?;

@@ -33,6 +33,7 @@ pub use document::{
     API_VERSION, Decision, InstallLine, KeepLine, PayloadLine, PlanDocument, StartLine, UninstallLine,
 };
 pub use explain::explain;
+pub use kernel::core as kernel_core;
 pub use ledger::{Aim, Ledger, Owned, Retired, Share, Staging};
 pub use refusal::{Objection, Refusal};
 pub use resolve::Resolution;

@@ -6,6 +6,7 @@
 mod clock;
 mod hold;
 mod notes;
+mod onlooker;
 mod pace;
 mod parts;
 mod pass;

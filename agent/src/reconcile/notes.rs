@@ -1,15 +1,18 @@
 //! What a pass has found so far; becomes its report, however it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use extensions_manifest::ExtensionName;
+
 use super::Clock;
 use crate::apply::{
-    FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings, extension_states,
+    ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings, extension_states,
 };
 use crate::desired::Desired;
 use crate::host::{Deployment, LocalPackage, Observed};
+use crate::owner::Owner;
 use crate::payload::{FetchStats, Payload};
 use crate::plan::{Ledger, PlanDocument};
 
@@ -31,6 +34,10 @@ pub(super) struct Notes<'a> {
     pub(super) plan: Option<PlanDocument>,
     pub(super) observed: Option<Observed>,
     pub(super) ledger: Ledger,
+    /// What somebody else layered by name, where somebody else owns the extensions.
+    pub(super) by_name: BTreeMap<ExtensionName, ExtensionState>,
+    pub(super) owner: Option<Owner>,
+    pub(super) source_problem: Option<Problem>,
     pub(super) calls: AtomicU32,
     timings: Timings,
 }
@@ -45,6 +52,9 @@ impl<'a> Notes<'a> {
             plan: None,
             observed: None,
             ledger: Ledger::default(),
+            by_name: BTreeMap::new(),
+            owner: None,
+            source_problem: None,
             calls: AtomicU32::new(0),
             timings: Timings::default(),
         }
@@ -89,12 +99,24 @@ impl<'a> Notes<'a> {
         let outcome = outcome.unwrap_or_else(|problem| PassOutcome::NotDone { problem });
         // What is wanted may be in the next boot without a package of ours: the new base has it, or an admin layered it.
         let waits = matches!(outcome, PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. });
+        let mut extensions = extension_states(self.desired.as_ref(), &self.ledger, observed);
+        // What is ours in the ledger is known better than by name.
+        extensions.retain(|name, state| !self.by_name.contains_key(name) || !state.packages.is_empty());
+        for (name, state) in self.by_name {
+            extensions.entry(name).or_insert(state);
+        }
+        let moves = |state: &ExtensionState| state.staged != state.booted;
+        let theirs = self.owner.is_some() && extensions.values().any(moves);
         PassReport {
             at: self.clock.now(),
             outcome,
+            owner: self.owner,
+            source_problem: self.source_problem,
             calls: self.calls.load(Ordering::Relaxed),
-            extensions: extension_states(self.desired.as_ref(), &self.ledger, observed),
-            reboot_pending: waits || observed.is_some_and(|observed| reboot_pending(&self.ledger, observed)),
+            extensions,
+            reboot_pending: waits
+                || theirs
+                || observed.is_some_and(|observed| reboot_pending(&self.ledger, observed)),
             desired: self.desired,
             payload: self.payload,
             plan: self.plan,

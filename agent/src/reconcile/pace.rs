@@ -12,6 +12,8 @@ pub enum Wake {
     Wish,
     /// Deployments or the running transaction may have changed.
     Host,
+    /// Something around the host has changed: who owns it, or whether the source of the wish can be asked.
+    Around,
 }
 
 /// The pace of the loop.
@@ -56,7 +58,7 @@ impl Pace {
     /// backoff.
     pub fn cuts_short(wake: Wake, class: Option<Class>) -> bool {
         match (wake, class) {
-            (Wake::Wish, _) | (Wake::Host, None | Some(Class::Wait | Class::Refuse)) => true,
+            (Wake::Wish | Wake::Around, _) | (Wake::Host, None | Some(Class::Wait | Class::Refuse)) => true,
             (Wake::Host, Some(Class::Retry | Class::Bug)) => false,
         }
     }

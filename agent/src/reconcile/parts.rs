@@ -6,6 +6,7 @@ use super::Clock;
 use super::notes::{Notes, Part};
 use crate::apply::{Problem, State, Step, Watcher};
 use crate::host::{Host, Observed};
+use crate::owner::Owner;
 
 /// What a pass works with.
 pub struct Parts<'a, H, S> {
@@ -21,6 +22,10 @@ pub struct Parts<'a, H, S> {
     pub wait_limit: Duration,
     /// How long our own transaction may take before it is given up as lost.
     pub transaction_limit: Duration,
+    /// Who owns the extensions of this host, where it is not the agent: then a pass only looks.
+    pub owner: &'a (dyn Fn() -> Option<Owner> + Send + Sync),
+    /// Why the source of the wish cannot be asked at the moment.
+    pub source_problem: &'a (dyn Fn() -> Option<Problem> + Send + Sync),
     /// Whether a person asks for it now: then a change is made that would be held back otherwise.
     pub insist: bool,
     /// The time.

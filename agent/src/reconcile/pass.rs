@@ -4,6 +4,7 @@ use extensions_manifest::Base;
 
 use super::hold;
 use super::notes::{Notes, Part};
+use super::onlooker::watch_on;
 use super::parts::Parts;
 use super::recover::recover;
 use crate::apply::{
@@ -25,6 +26,11 @@ pub async fn once<H: Host, S: PayloadSource>(
     wish: &Latest,
 ) -> PassReport {
     let mut notes = Notes::new(parts.clock);
+    notes.source_problem = (parts.source_problem)();
+    if let Some(owner) = (parts.owner)() {
+        let outcome = watch_on(parts, owner, wish, &mut notes).await;
+        return notes.report(outcome);
+    }
     let outcome = match wanted(parts, wish, &mut notes) {
         Ok(desired) => converge(parts, lock, &desired, &mut notes).await,
         Err(problem) => {
@@ -136,7 +142,11 @@ async fn look_ahead<H: Host, S: PayloadSource>(
 }
 
 /// The wish, with the payload of the settings where no MachineConfig names one.
-fn wanted<H, S>(parts: &Parts<'_, H, S>, wish: &Latest, notes: &mut Notes<'_>) -> Result<Desired, Problem> {
+pub(super) fn wanted<H, S>(
+    parts: &Parts<'_, H, S>,
+    wish: &Latest,
+    notes: &mut Notes<'_>,
+) -> Result<Desired, Problem> {
     let mut desired = wish.clone().map_err(|error| Problem::of(&*error))?;
     if desired.payload.is_none() {
         desired.payload = parts.default_payload.map(str::to_owned);
@@ -194,13 +204,13 @@ fn is_fixed(desired: &Desired) -> bool {
 }
 
 /// What was gathered for a decision.
-struct Found {
-    payload: Option<Payload>,
-    base: Base,
+pub(super) struct Found {
+    pub(super) payload: Option<Payload>,
+    pub(super) base: Base,
 }
 
 impl Found {
-    fn inputs<'a>(
+    pub(super) fn inputs<'a>(
         &'a self,
         desired: &'a Desired,
         observed: &'a Observed,
@@ -211,7 +221,7 @@ impl Found {
 }
 
 /// Loads the payload and reads the base that the call would start from; neither where nothing is wanted.
-async fn gather<H: Host, S: PayloadSource>(
+pub(super) async fn gather<H: Host, S: PayloadSource>(
     parts: &Parts<'_, H, S>,
     desired: &Desired,
     observed: &Observed,
@@ -238,7 +248,7 @@ async fn gather<H: Host, S: PayloadSource>(
     Ok(Found { payload: Some(payload), base: base.map_err(|error| Problem::of(&error))? })
 }
 
-fn decide<H, S>(parts: &Parts<'_, H, S>, inputs: &PlanInputs<'_>, notes: &mut Notes<'_>) -> Plan {
+pub(super) fn decide<H, S>(parts: &Parts<'_, H, S>, inputs: &PlanInputs<'_>, notes: &mut Notes<'_>) -> Plan {
     let start = notes.start();
     let plan = plan::plan(inputs);
     let document = plan::document(inputs, &plan);

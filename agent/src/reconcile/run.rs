@@ -57,11 +57,12 @@ pub async fn run<H: Host, S: PayloadSource>(
     next: &mut impl AfterPass,
 ) {
     let mut wish = source.watch();
-    let mut host = parts.host.changes();
+    let (mut host, mut around) = (parts.host.changes(), source.stirred());
     let (mut attempt, mut passes) = (1_u32, 0_u64);
     while !schedule.stop.is_cancelled() {
         let wanted = wish.borrow_and_update().clone();
         host.borrow_and_update();
+        around.borrow_and_update();
         let Some(report) = finish(once(parts, lock, &wanted), schedule).await else { return };
         let class = report.problem().map(|problem| problem.class);
         passes = passes.wrapping_add(1);
@@ -76,7 +77,7 @@ pub async fn run<H: Host, S: PayloadSource>(
             // Cancel-safe: the timer holds nothing but a time.
             () = sleep(pause) => {}
             // Cancel-safe: a version that was not looked at is still unseen.
-            wake = next_wake(&mut wish, &mut host, class) => {
+            wake = next_wake(&mut wish, &mut host, &mut around, class) => {
                 if wake == Wake::Wish {
                     attempt = 1;
                 }
@@ -104,6 +105,7 @@ async fn finish<T>(pass: impl Future<Output = T>, schedule: &Schedule<'_>) -> Op
 async fn next_wake(
     wish: &mut watch::Receiver<Latest>,
     host: &mut watch::Receiver<u64>,
+    around: &mut watch::Receiver<u64>,
     class: Option<Class>,
 ) -> Wake {
     let changed = async {
@@ -116,10 +118,16 @@ async fn next_wake(
             std::future::pending::<()>().await;
         }
     };
+    let stirred = async {
+        if around.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
-        // Cancel-safe: both only wait for a version that was not seen.
+        // Cancel-safe: all only wait for a version that was not seen.
         () = changed => Wake::Wish,
         () = moved => Wake::Host,
+        () = stirred => Wake::Around,
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Status {
     pub next: Option<DeploymentStatus>,
     /// A transaction that was running when the host was asked.
     pub transaction: Option<RunningTransaction>,
+    /// Why the source of the wish cannot be asked at the moment; the wish is then the last good one.
+    #[serde(default)]
+    pub source_problem: Option<Problem>,
     /// What the last pass came to.
     pub last_pass: LastPass,
 }
@@ -232,7 +235,8 @@ impl Status {
             | PassOutcome::Booted { .. }
             | PassOutcome::AwaitingReboot { .. }
             | PassOutcome::Staged { .. }
-            | PassOutcome::Planned => None,
+            | PassOutcome::Planned
+            | PassOutcome::Observed { .. } => None,
         }
     }
 

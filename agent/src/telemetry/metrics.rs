@@ -57,6 +57,8 @@ words! {
         Staged = "staged",
         /// The pass only said what it would do.
         Planned = "planned",
+        /// Somebody else owns the extensions of this host; the pass only looked.
+        Observed = "observed",
         /// What is wanted cannot be had; a person has to change something.
         Refused = "refused",
         /// Something else on the host has to end first.
@@ -93,6 +95,7 @@ impl PassResult {
             PassOutcome::AwaitingReboot { .. } => PassResult::AwaitingReboot,
             PassOutcome::Staged { .. } => PassResult::Staged,
             PassOutcome::Planned => PassResult::Planned,
+            PassOutcome::Observed { .. } => PassResult::Observed,
             PassOutcome::NotDone { problem } => match problem.class {
                 Class::Refuse => PassResult::Refused,
                 Class::Wait => PassResult::Waiting,

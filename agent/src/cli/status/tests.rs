@@ -1,7 +1,6 @@
 //! What an admin reads at 3 a.m., letter by letter, and when an old word is still good.
 
 use super::*;
-use crate::apply::Problem;
 use crate::error::{Class, Reason};
 use crate::sample::{deployment, state};
 
@@ -14,6 +13,8 @@ fn report(outcome: PassOutcome, extension: ExtensionState) -> PassReport {
         at: "2026-11-21T02:56:48Z".parse().unwrap(),
         reboot_pending: extension.staged != extension.booted,
         outcome,
+        owner: None,
+        source_problem: None,
         calls: 1,
         extensions: BTreeMap::from([("usbguard".parse().unwrap(), extension)]),
         desired: None,

@@ -32,6 +32,7 @@ pub(super) struct Told {
     pub(super) latest: watch::Sender<Latest>,
     pub(super) node: watch::Sender<Option<NodeView>>,
     pub(super) health: watch::Sender<Health>,
+    pub(super) stirred: watch::Sender<u64>,
     /// Is told once, when the cluster has first said something.
     pub(super) first: Option<oneshot::Sender<()>>,
 }
@@ -197,15 +198,20 @@ impl Mind {
             Err(error) => (Some(Err(Arc::new(error))), None),
         };
         let node = self.picture.node(self.source);
-        change(&self.told.node, node, PartialEq::eq);
+        let mut stirred = change(&self.told.node, node, PartialEq::eq)
+            .is_some_and(|before| owned(before.as_ref()) != owned(self.told.node.borrow().as_ref()));
         if let Some(latest) = latest {
             change(&self.told.latest, latest, same);
         }
         let health: Health = health.or_else(|| self.picture.trouble().cloned());
-        change(&self.told.health, health, |left, right| match (left, right) {
+        stirred |= change(&self.told.health, health, |left, right| match (left, right) {
             (Some(left), Some(right)) => left.to_string() == right.to_string(),
             (left, right) => left.is_none() && right.is_none(),
-        });
+        })
+        .is_some();
+        if stirred {
+            self.told.stirred.send_modify(|times| *times = times.wrapping_add(1));
+        }
         if let Some(first) = self.told.first.take() {
             // Whoever started us may have stopped waiting.
             let _ = first.send(());
@@ -248,13 +254,20 @@ fn is_worth_another_try(error: &DesiredError) -> bool {
     }
 }
 
-/// Tells `next` unless it is what was told before: equal values wake nobody.
-fn change<T>(sender: &watch::Sender<T>, next: T, equal: fn(&T, &T) -> bool) {
+/// What of a Node decides who owns its extensions.
+fn owned(node: Option<&NodeView>) -> Option<(bool, bool, Option<&String>)> {
+    node.map(|node| (node.image_mode, node.current_config.is_some(), node.ours.get("owner")))
+}
+
+/// Tells `next` unless it is what was told before: equal values wake nobody. Gives back what it took the place of.
+fn change<T>(sender: &watch::Sender<T>, next: T, equal: fn(&T, &T) -> bool) -> Option<T> {
+    let mut before = None;
     sender.send_if_modified(|told| {
         let modified = !equal(told, &next);
         if modified {
-            *told = next;
+            before = Some(std::mem::replace(told, next));
         }
         modified
     });
+    before
 }

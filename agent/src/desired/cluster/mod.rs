@@ -60,6 +60,7 @@ pub struct ClusterSource {
     latest: watch::Receiver<Latest>,
     node: watch::Receiver<Option<NodeView>>,
     health: watch::Receiver<Health>,
+    stirred: watch::Receiver<u64>,
     // Ends the following when the source goes.
     _task: AbortOnDropHandle<()>,
 }
@@ -73,15 +74,16 @@ impl ClusterSource {
         let (latest, latest_told) = watch::channel(last);
         let (node, node_told) = watch::channel(None);
         let (health, health_told) = watch::channel(None);
+        let (stirred, stirred_told) = watch::channel(0);
         let (first, said) = oneshot::channel();
-        let told = Told { latest, node, health, first: Some(first) };
+        let told = Told { latest, node, health, stirred, first: Some(first) };
         let (client, name) = (connection.client.clone(), connection.node.clone());
         let (mind, heard) = Mind::new(client, name, options.source, kept, told);
         let task = AbortOnDropHandle::new(tokio::spawn(mind.run(heard)));
         if timeout(FIRST, said).await.is_err() {
             tracing::warn!("the API server has not answered yet; going on with what it last wanted");
         }
-        Self { latest: latest_told, node: node_told, health: health_told, _task: task }
+        Self { latest: latest_told, node: node_told, health: health_told, stirred: stirred_told, _task: task }
     }
 
     /// The Node; none until it was seen, and after it was deleted.
@@ -98,5 +100,9 @@ impl ClusterSource {
 impl DesiredSource for ClusterSource {
     fn watch(&self) -> watch::Receiver<Latest> {
         self.latest.clone()
+    }
+
+    fn stirred(&self) -> watch::Receiver<u64> {
+        self.stirred.clone()
     }
 }

@@ -328,6 +328,8 @@ impl Node {
             default_payload: None,
             wait_limit: Duration::from_secs(600),
             transaction_limit: Duration::from_secs(600),
+            owner: &|| None,
+            source_problem: &|| None,
             insist: false,
             clock: &self.clock,
             nonce,

@@ -36,6 +36,7 @@ impl Status {
             booted: observed.and_then(Observed::booted).map(deployment),
             next: next.map(deployment),
             transaction: observed.and_then(|observed| observed.transaction.clone()),
+            source_problem: report.source_problem.clone(),
             last_pass: LastPass {
                 outcome: report.outcome.clone(),
                 calls: report.calls,
@@ -59,11 +60,22 @@ fn conditions(report: &PassReport) -> Vec<Condition> {
             "OnlyLooked",
             "the service, or `extensions-agent apply`, has yet to stage what is wanted".to_owned(),
         ),
+        PassOutcome::Observed { owner } => {
+            ("Observed", format!("only observed, because {}; {}", owner.because(), owner.cure()))
+        }
         PassOutcome::NotDone { problem } => (problem.reason.code(), problem.message.clone()),
+    };
+    let as_wanted = |fact: fn(&ExtensionState) -> bool| {
+        let all = report.extensions.values().all(|state| fact(state) == state.desired);
+        if all { Truth::True } else { Truth::False }
     };
     let (ready, staged) = match &report.outcome {
         PassOutcome::NothingWanted | PassOutcome::Booted { .. } => (Truth::True, Truth::True),
         PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. } => (Truth::False, Truth::True),
+        PassOutcome::Observed { .. } if known => {
+            (as_wanted(|state| state.booted), as_wanted(|state| state.staged))
+        }
+        PassOutcome::Observed { .. } => (Truth::Unknown, Truth::Unknown),
         PassOutcome::Planned | PassOutcome::NotDone { .. } if !known => (Truth::Unknown, Truth::Unknown),
         PassOutcome::Planned | PassOutcome::NotDone { .. } => (Truth::False, Truth::False),
     };

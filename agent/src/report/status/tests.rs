@@ -24,6 +24,8 @@ fn report(outcome: PassOutcome, extension: ExtensionState) -> PassReport {
     PassReport {
         at: "2026-11-21T12:00:00Z".parse().unwrap(),
         outcome,
+        owner: None,
+        source_problem: None,
         calls: 1,
         extensions: BTreeMap::from([("usbguard".parse().unwrap(), extension)]),
         reboot_pending: false,

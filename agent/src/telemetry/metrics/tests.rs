@@ -28,6 +28,8 @@ fn report(at: i64, outcome: PassOutcome) -> PassReport {
     PassReport {
         at: jiff::Timestamp::from_second(at).unwrap(),
         outcome,
+        owner: None,
+        source_problem: None,
         calls: 0,
         extensions: BTreeMap::new(),
         reboot_pending: false,
