@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use super::stop::Stop;
 use super::wishing::Wishing;
 use crate::apply::{PassReport, Step};
 use crate::cluster::{self, Connection};
+use crate::desired::NodeView;
 use crate::error::chain;
 use crate::host;
 use crate::reconcile::{self, GRACE, Pace, Schedule};
@@ -54,8 +56,13 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     let watcher = |step| announce(&notifier, step);
     let seed = u64::from_le_bytes(seed());
     let publisher = connection.as_ref().map(|connection| publisher(connection, settings, &metrics, seed));
-    let audience =
-        Audience { settings, metrics: &metrics, notifier: &notifier, publisher: publisher.as_ref() };
+    let audience = Audience {
+        settings,
+        metrics: &metrics,
+        notifier: &notifier,
+        publisher: publisher.as_ref(),
+        node: wishing.node(),
+    };
     let passed = |report, pause| audience.tell(report, pause);
     let schedule = Schedule {
         pace: Pace::from(&settings.reconcile),
@@ -199,6 +206,7 @@ struct Audience<'a> {
     metrics: &'a Metrics,
     notifier: &'a Notifier,
     publisher: Option<&'a Publisher>,
+    node: Option<watch::Receiver<Option<NodeView>>>,
 }
 
 impl Audience<'_> {
@@ -225,7 +233,8 @@ impl Audience<'_> {
             }
         }
         if let Some(publisher) = self.publisher {
-            publisher.tell(Told { status, config: None, node: None, rollout: None, owner: None });
+            let node = self.node.as_ref().and_then(|node| node.borrow().clone());
+            publisher.tell(Told { status, config: None, node, rollout: None, owner: report.owner });
         }
     }
 }

@@ -35,6 +35,14 @@ impl Wishing {
         Wishing::Cluster(ClusterSource::start(connection, SourceOptions { source, state_directory }).await)
     }
 
+    /// What the Node says, where it is watched.
+    pub(super) fn node(&self) -> Option<watch::Receiver<Option<NodeView>>> {
+        match self {
+            Wishing::Files(_) => None,
+            Wishing::Cluster(source) => Some(source.node()),
+        }
+    }
+
     /// What is known of the world around the host.
     pub(super) fn around(&self, settings: &Settings) -> Around {
         let around = Around::the_host(settings);

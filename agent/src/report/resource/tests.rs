@@ -47,6 +47,8 @@ pub(crate) fn told(outcome: PassOutcome, (desired, staged, booted): (bool, bool,
         plan: None,
         observed: Some(Observed { deployments, transaction: None, arch: "x86_64".to_owned() }),
         timings: Timings::default(),
+        owner: None,
+        source_problem: None,
     });
     Told { status, config: Some("rendered-worker-1".to_owned()), node: None, rollout: None, owner: None }
 }
