@@ -7,6 +7,7 @@
 //!  rpmostreed   ─► the stand-in for rpm-ostreed; it really layers, with libostree and rpm
 //!  Sandbox      ─► all of it together, and the agent's own binary pointed at it
 //!  cluster      ─► a real etcd and API server, with identities for nodes
+//!  fleet        ─► sandboxes that are nodes of a cluster, each with somebody who reboots it
 //! ```
 //!
 //! Everything that is costly to make is kept under `target/proof-cache/`, named by the digest of what it is made from.

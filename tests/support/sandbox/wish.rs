@@ -8,6 +8,7 @@ pub struct Wish {
     extensions: Vec<String>,
     image: Option<String>,
     kernel_type: Option<String>,
+    role: Option<String>,
 }
 
 impl Wish {
@@ -30,11 +31,19 @@ impl Wish {
         self
     }
 
-    /// The document of a MachineConfig of this name for workers.
+    /// For nodes with another role than `worker`.
+    #[must_use]
+    pub fn role(mut self, role: &str) -> Self {
+        self.role = Some(role.to_owned());
+        self
+    }
+
+    /// The document of a MachineConfig of this name.
     pub fn document(&self, name: &str) -> String {
+        let role = self.role.as_deref().unwrap_or("worker");
         let mut text = format!(
             "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfig\nmetadata:\n  name: {name}\n  \
-             labels:\n    machineconfiguration.openshift.io/role: worker\nspec:\n"
+             labels:\n    machineconfiguration.openshift.io/role: {role}\nspec:\n"
         );
         if let Some(image) = &self.image {
             writeln!(text, "  baseOSExtensionsContainerImage: {image}").unwrap();
