@@ -201,6 +201,7 @@ Files:
 Environment:
   EXTENSIONS_AGENT_CONFIG_ROOT             as --config-root
   EXTENSIONS_AGENT_LOG                     log filter: `debug`, `target=trace`
+  KUBECONFIG                               for `fleet`, as kubectl reads it
   NO_COLOR                                 no colours";
 
 const RUN_HELP: &str = "\

@@ -73,6 +73,7 @@ fn columns() -> Value {
         ("Staged", "string", ".status.summary.staged".to_owned(), 1),
         ("Payload", "string", ".status.payload.version".to_owned(), 1),
         ("Pool", "string", ".status.pool".to_owned(), 1),
+        ("Owner", "string", ".status.owner".to_owned(), 1),
         ("Message", "string", condition("message"), 1),
     ];
     rows.into_iter()

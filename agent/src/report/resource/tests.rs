@@ -160,6 +160,8 @@ fn times_alone_are_no_news() {
         build(&Told { rollout: Some(rollout), ..staged() }, None, at(minute))
     };
     assert!(same(&told(1), &told(2)) && told(1) != told(2));
+    let counted = NodeExtensionsStatus { revision: 7, ..told(1) }.for_generation(Some(1));
+    assert!(same(&counted, &told(1)), "nor is how often it changed");
 }
 
 #[test]
