@@ -117,6 +117,18 @@ fn only_apply_changes_the_host() {
 }
 
 #[test]
+fn only_one_function_of_the_rollout_reboots_the_host() {
+    let found: Vec<String> = tree::sources(tree::shipped)
+        .iter()
+        .filter(|source| folder(&source.path) != Some("host"))
+        .filter(|source| source.path != "agent/src/rollout/finalize.rs")
+        .filter(|source| tree::without_tests(&source.text).contains("host.finalize("))
+        .map(|source| format!("{}: calls `finalize` of a host", source.path))
+        .collect();
+    tree::assert_none("the host is rebooted outside `rollout::finalize`", &found);
+}
+
+#[test]
 fn an_import_against_the_flow_and_an_effect_are_noticed() {
     assert_eq!(against_the_flow("agent/src/plan/mod.rs", "use crate::apply::Journal;").len(), 1);
     assert_eq!(against_the_flow("agent/src/host/mod.rs", "use crate::payload::Payload;").len(), 1);

@@ -36,6 +36,7 @@ pub use lock::HostLock;
 pub use pass_report::{
     ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings,
 };
+pub(crate) use sealed::{Found, Sealed};
 pub use source::PayloadSource;
 pub use state::State;
 
@@ -91,6 +92,8 @@ pub struct Tools<'a, H, S> {
     pub lock: &'a HostLock,
     /// Counts the calls that were made.
     pub calls: &'a AtomicU32,
+    /// Whether what is staged waits to be finalized by us.
+    pub lock_finalization: bool,
     /// How long the transaction may take before it is given up as lost.
     pub limit: Duration,
     /// Who is told about steps.
@@ -157,6 +160,7 @@ async fn request<H: Host, S: PayloadSource>(
         uninstall: change.uninstall.iter().map(|gone| gone.nevra.clone()).collect(),
         override_remove: change.override_remove.iter().cloned().collect(),
         override_reset: change.override_reset.iter().cloned().collect(),
+        lock_finalization: tools.lock_finalization,
         nonce,
     })
 }

@@ -17,7 +17,7 @@ const BYTES: u64 = 16 << 20;
 
 /// What a file held.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found<T> {
+pub(crate) enum Found<T> {
     /// There is no file.
     Nothing,
     /// A sound value.
@@ -41,18 +41,18 @@ struct Format {
 
 /// A file that holds one value.
 #[derive(Debug, Clone)]
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     path: PathBuf,
     format: u32,
 }
 
 impl Sealed {
-    pub(super) fn new(path: PathBuf, format: u32) -> Self {
+    pub(crate) fn new(path: PathBuf, format: u32) -> Self {
         Self { path, format }
     }
 
     /// Reads the value back.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Found<T>, ApplyError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Found<T>, ApplyError> {
         let mut bytes = Vec::new();
         match File::open(&self.path).and_then(|file| file.take(BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) => {}
@@ -82,7 +82,7 @@ impl Sealed {
     }
 
     /// Writes the value aside, syncs it, renames it into place and syncs the directory. Safe to repeat.
-    pub(super) fn write<T: Serialize>(&self, value: &T) -> Result<(), ApplyError> {
+    pub(crate) fn write<T: Serialize>(&self, value: &T) -> Result<(), ApplyError> {
         let value = serde_json::to_value(value).map_err(|source| self.encode(source))?;
         let canonical = serde_json::to_vec(&value).map_err(|source| self.encode(source))?;
         let seal = Seal { format: self.format, checksum: Sha256Digest::of(&canonical), value };

@@ -35,7 +35,7 @@ pub(super) async fn apply(context: &Context) -> Result<ApplyAnswer, Stop> {
     let watcher = |step| context.progress.step(step);
     let wish = context.wish().map_err(Arc::new);
     let asked = Asked::from(Around::the_host(context.settings()));
-    let lent = Parts { insist: true, ..parts.lent(context.settings(), &asked, &watcher) };
+    let lent = Parts { insist: true, locked_in: None, ..parts.lent(context.settings(), &asked, &watcher) };
     let report = once(&lent, &lock, &wish).await;
     context.progress.clear();
     let status = Status::of(&report);

@@ -5,7 +5,8 @@ use crate::host::RpmOstree;
 use crate::owner::Owner;
 use crate::payload::Loader;
 use crate::reconcile::{Parts, SystemClock};
-use crate::settings::Settings;
+use crate::rollout;
+use crate::settings::{Settings, Strategy};
 
 use super::context::Context;
 use super::stop::Stop;
@@ -18,6 +19,8 @@ pub(super) struct OwnParts {
     /// The agent's own state.
     pub state: State,
     clock: SystemClock,
+    /// This boot, where the roll-out decides when the node reboots.
+    locked_in: Option<String>,
     nonce: fn() -> String,
 }
 
@@ -46,6 +49,7 @@ impl OwnParts {
             host: context.host().await?,
             state: State::new(&context.settings().state.directory),
             clock: SystemClock::new(),
+            locked_in: coordinated(context.settings()).then(rollout::boot_id),
             nonce: || uuid::Uuid::new_v4().to_string(),
         })
     }
@@ -66,10 +70,16 @@ impl OwnParts {
             transaction_limit: settings.reconcile.transaction_limit,
             owner: &*asked.owner,
             source_problem: &*asked.problem,
+            locked_in: self.locked_in.as_deref(),
             insist: false,
             clock: &self.clock,
             nonce: &self.nonce,
             watcher,
         }
     }
+}
+
+/// Whether somebody else than an admin decides when the node reboots.
+fn coordinated(settings: &Settings) -> bool {
+    settings.rollout.strategy != Strategy::None
 }

@@ -1,4 +1,6 @@
-//! `run`: the loop, with everybody who is told about it: metrics, status, service manager, journal.
+//! `run`: the loop, with everybody who is told about it: metrics, status, service manager, journal, cluster.
+
+mod audience;
 
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -10,22 +12,22 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::audience::{Audience, announce};
 use super::context::Context;
 use super::parts::{Asked, OwnParts};
-use super::progress::{plain, waiting};
 use super::stop::Stop;
 use super::wishing::Wishing;
-use crate::apply::{PassReport, Step};
+use crate::apply::HostLock;
 use crate::cluster::{self, Connection};
 use crate::desired::NodeView;
 use crate::error::chain;
-use crate::host;
-use crate::reconcile::{self, GRACE, Pace, Schedule};
+use crate::host::Host;
+use crate::reconcile::{self, Coordinated, GRACE, Pace, Parts, Schedule};
 use crate::report::publish::{Publisher, Publishing};
-use crate::report::resource::Told;
 use crate::report::{Notifier, Status};
+use crate::rollout::{self, Coordinator, Means};
 use crate::settings::Settings;
-use crate::telemetry::{Metrics, PassResult, server};
+use crate::telemetry::{Metrics, server};
 
 /// What is left of a stop after the pass: reporting and closing.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -54,14 +56,18 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     let asked = Asked::from(wishing.around(settings));
 
     let watcher = |step| announce(&notifier, step);
+    let lent = parts.lent(settings, &asked, &watcher);
     let seed = u64::from_le_bytes(seed());
     let publisher = connection.as_ref().map(|connection| publisher(connection, settings, &metrics, seed));
+    let mut next = rollout(settings, &lent, &lock, (connection, wishing.node()))?;
     let audience = Audience {
         settings,
         metrics: &metrics,
         notifier: &notifier,
         publisher: publisher.as_ref(),
         node: wishing.node(),
+        rollout: next.coordinator.status(),
+        reboots: next.coordinator.reboots(),
     };
     let passed = |report, pause| audience.tell(report, pause);
     let schedule = Schedule {
@@ -73,9 +79,7 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     };
     notifier.ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-    let lent = parts.lent(settings, &asked, &watcher);
-    watched(&notifier, &stop, reconcile::run(&lent, &lock, &wishing, &schedule, &mut reconcile::Nothing))
-        .await;
+    watched(&notifier, &stop, reconcile::run(&lent, &lock, &wishing, &schedule, &mut next)).await;
 
     stop.cancel();
     if let Some(publisher) = publisher {
@@ -88,6 +92,28 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     tracing::info!("stopped");
     notifier.stopped();
     Ok(())
+}
+
+/// The roll-out with the parts of the passes before it.
+fn rollout<'a, H: Host, S>(
+    settings: &'a Settings,
+    parts: &Parts<'a, H, S>,
+    lock: &'a HostLock,
+    (connection, node): (Option<Connection>, Option<watch::Receiver<Option<NodeView>>>),
+) -> Result<Coordinated<'a, H>, Stop> {
+    let means = Means {
+        host: parts.host,
+        state: parts.state,
+        lock,
+        directory: &settings.state.directory,
+        sysroot: &settings.host.sysroot,
+        settings: &settings.rollout,
+        windows: rollout::windows(&settings.rollout)?,
+        connection,
+        node,
+        nonce: parts.nonce,
+    };
+    Ok(Coordinated { coordinator: Coordinator::new(means, parts.clock.now())?, clock: parts.clock })
 }
 
 /// Drives the loop and, from the same task, the watchdog: a loop that blocks takes the watchdog with it.
@@ -155,86 +181,8 @@ fn seed() -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// Says on the status line what a pass waits for.
-fn announce(notifier: &Notifier, step: Step) {
-    match step {
-        Step::Observing => tracing::debug!("asking the host"),
-        Step::Recovering { nonce } => {
-            tracing::info!(nonce, "an earlier run was interrupted; looking what became of it")
-        }
-        Step::Waiting { title } => {
-            tracing::info!(title, "waiting for another transaction");
-            notifier.status(&waiting(title.as_deref()));
-        }
-        Step::Fetching(at) => {
-            notifier.status(&format!("fetching layer {}/{} of the payload", at.layer, at.layers))
-        }
-        Step::ReadingBase => tracing::debug!("reading the base's package database"),
-        Step::Planned(plan) => tracing::info!(
-            decision = ?plan.decision,
-            install = plan.install.len(),
-            uninstall = plan.uninstall.len(),
-            bytes = plan.bytes,
-            "planned"
-        ),
-        Step::Opening { nevra } => tracing::debug!(%nevra, "checking a package"),
-        Step::Calling { files } => tracing::debug!(files, "calling rpm-ostree"),
-        Step::Transaction(host::Progress::Task(task)) => {
-            let task = plain(&task);
-            tracing::info!(task, "rpm-ostree");
-            notifier.status(&format!("rpm-ostree: {task}"));
-        }
-        Step::Transaction(host::Progress::Message(message)) => {
-            tracing::debug!(message = plain(&message), "rpm-ostree")
-        }
-        Step::Transaction(host::Progress::Percent(text, percent)) => {
-            tracing::trace!(text = plain(&text), percent, "rpm-ostree");
-        }
-        Step::Confirming => notifier.status("comparing the new deployment with the plan"),
-    }
-}
-
 /// Tells the cluster beside the loop.
 fn publisher(connection: &Connection, settings: &Settings, metrics: &Arc<Metrics>, seed: u64) -> Publisher {
     let publishing = Publishing { mode: settings.host.mode, seed, metrics: Arc::clone(metrics) };
     Publisher::start(connection.clone(), publishing)
-}
-
-/// Everybody who is told how a pass ended.
-struct Audience<'a> {
-    settings: &'a Settings,
-    metrics: &'a Metrics,
-    notifier: &'a Notifier,
-    publisher: Option<&'a Publisher>,
-    node: Option<watch::Receiver<Option<NodeView>>>,
-}
-
-impl Audience<'_> {
-    fn tell(&self, report: PassReport, pause: Duration) {
-        self.metrics.record(&report);
-        let status = Status::of(&report);
-        if let Err(error) = status.write(&self.settings.state.directory) {
-            tracing::warn!(error = %chain(&error), "the status was not kept");
-        }
-        let result = PassResult::of(&report.outcome).as_str();
-        let millis = u64::try_from(report.timings.total.as_millis()).unwrap_or(u64::MAX);
-        let headline = status.headline();
-        match report.problem() {
-            None => {
-                let reboot_pending = report.reboot_pending;
-                tracing::info!(result, calls = report.calls, reboot_pending, millis, "pass");
-                self.notifier.status(&headline);
-            }
-            Some(problem) => {
-                let (reason, cure) = (problem.reason.code(), problem.cure.as_deref());
-                let again = pause.as_secs();
-                tracing::warn!(result, reason, cure, again, millis, "{}", problem.message);
-                self.notifier.status(&format!("{headline}; again in {again} s"));
-            }
-        }
-        if let Some(publisher) = self.publisher {
-            let node = self.node.as_ref().and_then(|node| node.borrow().clone());
-            publisher.tell(Told { status, config: None, node, rollout: None, owner: report.owner });
-        }
-    }
 }

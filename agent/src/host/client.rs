@@ -17,8 +17,8 @@ use super::proxy::sysroot::ActiveTransaction;
 use super::session::{Expectations, Session, Trouble, bus};
 use super::transaction::{self, Way};
 use super::{
-    Deployment, Host, HostError, LayerRequest, Observed, Outcome, Progress, RunningTransaction, observed,
-    rpmdb,
+    Deployment, FinalizeRequest, Host, HostError, LayerRequest, Observed, Outcome, Progress,
+    RunningTransaction, observed, rpmdb,
 };
 
 /// Where the host is.
@@ -198,6 +198,11 @@ impl Host for RpmOstree {
     ) -> Result<Outcome, HostError> {
         let way = Way { bus: self.settings.bus.as_deref(), expected: &self.expected };
         transaction::layer(way, request, progress).await
+    }
+
+    async fn finalize(&self, request: FinalizeRequest) -> Result<Outcome, HostError> {
+        let way = Way { bus: self.settings.bus.as_deref(), expected: &self.expected };
+        transaction::finalize(way, request).await
     }
 
     async fn wait_idle(&self, limit: Duration) -> Result<(), HostError> {

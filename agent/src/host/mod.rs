@@ -67,6 +67,13 @@ pub trait Host: Send + Sync {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> impl Future<Output = Result<Outcome, HostError>> + Send;
 
+    /// Finalizes the staged deployment and reboots into it, as one transaction. [`Outcome::Finished`] means that the reboot
+    /// was requested; [`Outcome::Lost`] that it may have been, for the host goes down under the answer.
+    ///
+    /// # Errors
+    /// When the host would not take the call: nothing staged on that base, busy, rebooting already, not allowed.
+    fn finalize(&self, request: FinalizeRequest) -> impl Future<Output = Result<Outcome, HostError>> + Send;
+
     /// Returns when no transaction is running any more, whoever made it.
     ///
     /// # Errors
@@ -217,7 +224,18 @@ pub struct LayerRequest {
     pub override_remove: Vec<String>,
     /// Base packages whose removal is undone (kernel swap back).
     pub override_reset: Vec<String>,
+    /// Whether the staged deployment waits for [`Host::finalize`]: a reboot before that comes up in the old one.
+    pub lock_finalization: bool,
     /// Makes the call unlike any other, and recognisable in the journal and in `rpm-ostree status`.
+    pub nonce: String,
+}
+
+/// The call that ends in a reboot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalizeRequest {
+    /// The *base* commit of the deployment that is staged; the host refuses when it has staged another.
+    pub base_checksum: String,
+    /// As in [`LayerRequest::nonce`].
     pub nonce: String,
 }
 

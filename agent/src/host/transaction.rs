@@ -15,14 +15,15 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
 
-use super::proxy::os::{Modifiers, Options};
+use super::proxy::os::{FinalizeOptions, Modifiers, Options, OsProxy};
 use super::proxy::transaction::{self as proxy, Signal};
 use super::session::{Expectations, Session, Trouble, bus};
-use super::{HostError, LayerRequest, Outcome, Progress};
+use super::{FinalizeRequest, HostError, LayerRequest, Outcome, Progress};
 use super::{bus as buses, files, progress as steps, reply};
 use crate::text::shown;
 
@@ -49,23 +50,45 @@ pub(super) async fn layer(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Outcome, HostError> {
     let connection = bus(way.bus, way.expected.answer).await?;
-    let outcome = on(&connection, way.expected, request, progress).await;
+    let outcome = on(&connection, way.expected, Ask::Layer(request), progress).await;
     close(connection).await;
     outcome
+}
+
+/// The same for the call that ends in a reboot.
+///
+/// # Errors
+/// Whatever means that no transaction of ours was started.
+pub(super) async fn finalize(way: Way<'_>, request: FinalizeRequest) -> Result<Outcome, HostError> {
+    let connection = bus(way.bus, way.expected.answer).await?;
+    let outcome = on(&connection, way.expected, Ask::Finalize(request), &mut |_| {}).await;
+    close(connection).await;
+    outcome
+}
+
+/// What is asked of the host.
+enum Ask {
+    Layer(LayerRequest),
+    Finalize(FinalizeRequest),
 }
 
 async fn on(
     connection: &Connection,
     expected: &Expectations,
-    request: LayerRequest,
+    ask: Ask,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Outcome, HostError> {
-    let limit = descriptors(connection, expected).await?;
-    if request.install.len() > limit {
-        return Err(HostError::TooManyFiles { files: request.install.len(), limit });
+    if let Ask::Layer(request) = &ask {
+        let limit = descriptors(connection, expected).await?;
+        if request.install.len() > limit {
+            return Err(HostError::TooManyFiles { files: request.install.len(), limit });
+        }
     }
     let session = open(connection, expected).await?;
-    let address = make(&session, expected, request).await?;
+    let address = match ask {
+        Ask::Layer(request) => make(&session, expected, request).await?,
+        Ask::Finalize(request) => unlock(&session, expected, request).await?,
+    };
     let peer = connect(&address, expected.owner, expected.answer).await?;
     let outcome = follow(&peer, expected, progress).await;
     // **Trap:** the transaction stays "in progress", and every other call gets "busy", until all its peers have gone or
@@ -127,20 +150,52 @@ async fn make(
     };
     let options = Options {
         no_pull_base: true,
+        lock_finalization: request.lock_finalization.then_some(true),
         initiating_command_line: format!("extensions-agent apply {}", request.nonce),
     };
     let calling = async {
-        let booted = session.sysroot().await?.booted().await?;
-        if booted.as_str() == "/" {
-            return Ok(None);
-        }
-        session.os(booted).await?.update_deployment(&modifiers, &options).await.map(Some)
+        let Some(os) = booted_os(session).await? else { return Ok(None) };
+        os.update_deployment(&modifiers, &options).await.map(Some)
     };
-    match timeout(expected.make, calling).await {
+    made(OPERATION, expected.make, timeout(expected.make, calling).await)
+}
+
+/// The call that ends in a reboot. Safe to repeat: a host that is rebooting already says so.
+async fn unlock(
+    session: &Session,
+    expected: &Expectations,
+    request: FinalizeRequest,
+) -> Result<String, HostError> {
+    const OPERATION: &str = "asking rpm-ostree to finalize and reboot";
+    let options = FinalizeOptions {
+        checksum: request.base_checksum,
+        allow_unlocked: true,
+        initiating_command_line: format!("extensions-agent finalize {}", request.nonce),
+    };
+    let calling = async {
+        let Some(os) = booted_os(session).await? else { return Ok(None) };
+        os.finalize_deployment(&options).await.map(Some)
+    };
+    made(OPERATION, expected.make, timeout(expected.make, calling).await)
+}
+
+/// The stateroot that is booted, if one is.
+async fn booted_os(session: &Session) -> zbus::Result<Option<OsProxy<'static>>> {
+    let booted = session.sysroot().await?.booted().await?;
+    if booted.as_str() == "/" { Ok(None) } else { session.os(booted).await.map(Some) }
+}
+
+/// The address of the transaction that was made.
+fn made(
+    operation: &'static str,
+    limit: Duration,
+    answer: Result<zbus::Result<Option<String>>, Elapsed>,
+) -> Result<String, HostError> {
+    match answer {
         Ok(Ok(Some(address))) => Ok(address),
         Ok(Ok(None)) => Err(HostError::NotBooted),
-        Ok(Err(error)) => Err(reply::error(OPERATION, &error)),
-        Err(_) => Err(HostError::TimedOut { operation: OPERATION, limit: expected.make }),
+        Ok(Err(error)) => Err(reply::error(operation, &error)),
+        Err(_) => Err(HostError::TimedOut { operation, limit }),
     }
 }
 

@@ -167,6 +167,7 @@ fn staging(inputs: &PlanInputs<'_>, start: &Deployment, payload: Option<Sha256Di
         base_checksum: start.base_checksum.clone(),
         before: inputs.observed.deployments.iter().map(|deployment| deployment.id.clone()).collect(),
         times: 1,
+        locked_in: None,
     };
     if let Some(last) = inputs.ledger.staging.as_ref().filter(|last| last.repeats(&staging)) {
         staging.times = last.times.saturating_add(1);

@@ -87,6 +87,10 @@ pub struct Staging {
     pub before: BTreeSet<String>,
     /// How often it was staged since something that came of it was booted, or since a person asked for it.
     pub times: u32,
+    /// The boot in which it was staged with its finalization locked; none once that was asked for, or when it never was
+    /// locked. A reboot that comes before the roll-out loses it, which is no fight.
+    #[serde(default)]
+    pub locked_in: Option<String>,
 }
 
 impl Aim {

@@ -3,6 +3,7 @@
 //! Decides: when a pass runs. Must not: decide what a pass does. Input: the wish, wake-ups of the host, and a timer.
 //! Level-triggered: a wake-up only says *look*, and a pass that finds nothing to do does nothing.
 
+mod after;
 mod clock;
 mod hold;
 mod notes;
@@ -15,6 +16,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub use after::Coordinated;
 pub use clock::{Clock, SystemClock};
 pub use pace::{Pace, Wake};
 pub use parts::Parts;

@@ -26,6 +26,8 @@ pub struct Parts<'a, H, S> {
     pub owner: &'a (dyn Fn() -> Option<Owner> + Send + Sync),
     /// Why the source of the wish cannot be asked at the moment.
     pub source_problem: &'a (dyn Fn() -> Option<Problem> + Send + Sync),
+    /// This boot, when what is staged in it waits to be finalized by the roll-out; none when any reboot may bring it.
+    pub locked_in: Option<&'a str>,
     /// Whether a person asks for it now: then a change is made that would be held back otherwise.
     pub insist: bool,
     /// The time.

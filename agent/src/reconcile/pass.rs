@@ -84,7 +84,7 @@ async fn converge<H: Host, S: PayloadSource>(
         let change = match plan {
             Plan::Refuse(refusal) => return Err(Problem::of(&refusal)),
             Plan::Nothing(basis) => return nothing_to_do(parts, lock, basis.ledger, notes),
-            Plan::Change(change) => admitted(parts, change)?,
+            Plan::Change(change) => admitted(parts, change, &ledger)?,
         };
         let checked = plan::check(change, &inputs).map_err(|flaw| Problem::of(&flaw))?;
         match carry_out(parts, lock, checked, notes).await {
@@ -97,8 +97,20 @@ async fn converge<H: Host, S: PayloadSource>(
     }
 }
 
-/// The change, unless it was made in vain too often. A person who insists starts the count anew.
-fn admitted<H, S>(parts: &Parts<'_, H, S>, mut change: Box<Change>) -> Result<Box<Change>, Problem> {
+/// The change, unless it was made in vain too often. A person who insists starts the count anew, and what a reboot took
+/// away because its finalization was locked is not counted.
+fn admitted<H, S>(
+    parts: &Parts<'_, H, S>,
+    mut change: Box<Change>,
+    before: &Ledger,
+) -> Result<Box<Change>, Problem> {
+    let locked_in = before.staging.as_ref().and_then(|last| last.locked_in.as_deref());
+    if let Some(staging) = &mut change.basis.ledger.staging {
+        if locked_in.is_some_and(|last| parts.locked_in.is_some_and(|now| now != last)) {
+            staging.times = staging.times.saturating_sub(1).max(1);
+        }
+        staging.locked_in = parts.locked_in.map(str::to_owned);
+    }
     if parts.insist {
         change.basis.ledger.staging.iter_mut().for_each(|staging| staging.times = 1);
     }
@@ -296,6 +308,7 @@ async fn carry_out<H: Host, S: PayloadSource>(
         state: parts.state,
         lock,
         calls: &notes.calls,
+        lock_finalization: parts.locked_in.is_some(),
         limit: parts.transaction_limit,
         watcher: parts.watcher,
     };

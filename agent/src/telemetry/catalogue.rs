@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::rollout::RolloutStep;
+
 /// What stands before every name.
 pub const PREFIX: &str = "extensions_agent";
 
@@ -98,6 +100,10 @@ catalogue! {
         "Statuses written again because somebody else had changed or removed them";
     REPORT_FAILURES = Counter, "report_failures", ["reason"],
         "Attempts to write status, Events or annotations that failed, by reason; each is tried again";
+    ROLLOUT_STEP = Gauge, "rollout_step", ["step"],
+        "1 for the step that the node is at on its way from a staged deployment to a booted one, 0 for the others";
+    REBOOTS = Counter, "reboots_requested", [],
+        "Reboots that the agent asked for since its state directory was made";
     BUILD_INFO = Gauge, "build_info", ["version"],
         "Always 1: the version of the agent";
 }
@@ -126,6 +132,10 @@ pub fn page() -> String {
     text.push_str("\nPhases of a pass:\n\n");
     for phase in super::Phase::ALL {
         let _ = writeln!(text, "- `{}`: {}", phase.as_str(), phase.meaning());
+    }
+    text.push_str("\nSteps of the roll-out:\n\n");
+    for step in RolloutStep::ALL {
+        let _ = writeln!(text, "- `{}`: {}", step.as_str(), step.meaning());
     }
     text
 }

@@ -15,6 +15,7 @@ use super::catalogue::{self, Row};
 use super::reporting::Reporting;
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Timings};
 use crate::error::{Class, Reason};
+use crate::rollout::RolloutStep;
 
 /// Most packages of one extension that get a series of their own.
 const PACKAGES_PER_EXTENSION: usize = 16;
@@ -134,6 +135,11 @@ struct PhaseLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabel {
+    step: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VersionLabel {
     version: &'static str,
 }
@@ -171,6 +177,8 @@ pub struct Metrics {
     calls: Counter,
     /// What is written to the cluster.
     pub reporting: Reporting,
+    rollout_step: Family<StepLabel, Gauge>,
+    reboots: Counter,
 }
 
 fn seconds() -> Histogram {
@@ -218,6 +226,8 @@ impl Metrics {
             cache_hits: register(all, catalogue::CACHE_HITS, Counter::default()),
             calls: register(all, catalogue::CALLS, Counter::default()),
             reporting: Reporting::new(all),
+            rollout_step: register(all, catalogue::ROLLOUT_STEP, Family::default()),
+            reboots: register(all, catalogue::REBOOTS, Counter::default()),
             registry: std::mem::take(all),
             whole: RwLock::new(()),
         };
@@ -256,6 +266,16 @@ impl Metrics {
             self.last_success.set(report.at.as_second());
         }
         self.timings(&report.timings);
+    }
+
+    /// Takes over the step that the roll-out is at, and how many reboots it asked for so far.
+    pub fn rollout(&self, step: RolloutStep, reboots: u64) {
+        let _whole = self.changing();
+        for each in RolloutStep::ALL {
+            let label = StepLabel { step: each.as_str() };
+            self.rollout_step.get_or_create(&label).set((*each == step).into());
+        }
+        self.reboots.inc_by(reboots.saturating_sub(self.reboots.get()));
     }
 
     /// Remembers when an earlier run of the agent last succeeded, so that a restart is not an alarm.

@@ -34,7 +34,25 @@ pub(in crate::host) struct Modifiers<'a> {
 pub(in crate::host) struct Options {
     /// "no-pull-base" (type 'b'): do not pull a base layer from the remote.
     pub(in crate::host) no_pull_base: bool,
+    /// "lock-finalization" (type 'b'): the staged deployment is not finalized at shutdown before it is unlocked.
+    pub(in crate::host) lock_finalization: Option<bool>,
     /// "initiating-command-line" (type 's'): becomes the title of the transaction and `COMMAND_LINE` in the journal.
+    pub(in crate::host) initiating_command_line: String,
+}
+
+/// How to finalize.
+///
+/// **Trap:** `checksum` is that of the *base* of the staged deployment, not of the deployment.
+///
+/// **Trap:** whether a deployment is locked cannot be read from every daemon, so `allow-unlocked` is always sent.
+#[derive(Debug, SerializeDict, Type)]
+#[zbus(signature = "a{sv}", rename_all = "kebab-case")]
+pub(in crate::host) struct FinalizeOptions {
+    /// "checksum" (type 's'): the expected base commit of the staged deployment.
+    pub(in crate::host) checksum: String,
+    /// "allow-unlocked" (type 'b'): finalize one that was not locked too.
+    pub(in crate::host) allow_unlocked: bool,
+    /// "initiating-command-line" (type 's'): becomes the title of the transaction.
     pub(in crate::host) initiating_command_line: String,
 }
 
@@ -45,4 +63,7 @@ pub(in crate::host) trait Os {
     /// Generic deployment operation; returns the D-Bus address of its transaction. Nothing runs until somebody connects
     /// to that address and calls `Start`.
     fn update_deployment(&self, modifiers: &Modifiers<'_>, options: &Options) -> zbus::Result<String>;
+
+    /// Unlocks the staged deployment and asks for a reboot; returns the D-Bus address of its transaction.
+    fn finalize_deployment(&self, options: &FinalizeOptions) -> zbus::Result<String>;
 }

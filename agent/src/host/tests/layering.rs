@@ -24,6 +24,7 @@ fn request(bus: &Bus, packages: usize) -> LayerRequest {
         uninstall: vec!["old-1:1-1.noarch".parse().unwrap()],
         override_remove: vec!["kernel".to_owned()],
         override_reset: Vec::new(),
+        lock_finalization: packages == 2,
         nonce: "3f2a".to_owned(),
     }
 }

@@ -16,7 +16,8 @@ use super::super::{Clock, Parts, once, preview};
 use crate::apply::{PassReport, PayloadSource, State};
 use crate::desired::Desired;
 use crate::host::{
-    Deployment, Host, HostError, LayerRequest, LocalPackage, Observed, Outcome, Progress, RunningTransaction,
+    Deployment, FinalizeRequest, Host, HostError, LayerRequest, LocalPackage, Observed, Outcome, Progress,
+    RunningTransaction,
 };
 use crate::payload::{FetchProgress, FetchStats, Payload, PayloadError, Reference};
 use crate::plan::tests::{USBGUARD, booted, deployment, release, small_base};
@@ -212,6 +213,10 @@ impl Host for FakeHost {
         })
     }
 
+    async fn finalize(&self, _: FinalizeRequest) -> Result<Outcome, HostError> {
+        unreachable!("a pass reboots nothing")
+    }
+
     async fn wait_idle(&self, _: Duration) -> Result<(), HostError> {
         let mut observed = self.observed.lock().unwrap();
         observed.transaction = None;
@@ -330,6 +335,7 @@ impl Node {
             transaction_limit: Duration::from_secs(600),
             owner: &|| None,
             source_problem: &|| None,
+            locked_in: None,
             insist: false,
             clock: &self.clock,
             nonce,
