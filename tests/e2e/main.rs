@@ -17,6 +17,7 @@ mod foreign;
 mod install;
 mod node;
 mod offline;
+mod reboot;
 mod refusals;
 mod state;
 mod telemetry;

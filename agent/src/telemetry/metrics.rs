@@ -231,6 +231,7 @@ impl Metrics {
             registry: std::mem::take(all),
             whole: RwLock::new(()),
         };
+        metrics.rollout(RolloutStep::Idle, 0);
         for result in PassResult::ALL {
             let _ = metrics.passes.get_or_create(&ResultLabel { result: result.as_str() });
         }

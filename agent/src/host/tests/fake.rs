@@ -185,8 +185,27 @@ impl Os {
         modifiers: HashMap<String, OwnedVariant>,
         options: HashMap<String, OwnedVariant>,
     ) -> Result<String, IoError> {
+        self.answer(&header, readable(modifiers), options)
+    }
+
+    fn finalize_deployment(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        options: HashMap<String, OwnedVariant>,
+    ) -> Result<String, IoError> {
+        self.answer(&header, serde_json::Value::Null, options)
+    }
+}
+
+impl Os {
+    fn answer(
+        &self,
+        header: &Header<'_>,
+        modifiers: serde_json::Value,
+        options: HashMap<String, OwnedVariant>,
+    ) -> Result<String, IoError> {
         let mut state = self.state.lock().unwrap();
-        state.call = Some((header.sender().unwrap().to_string(), readable(modifiers), readable(options)));
+        state.call = Some((header.sender().unwrap().to_string(), modifiers, readable(options)));
         match state.refusal {
             Some((0, text)) => Err(IoError::Code0(text.to_owned())),
             Some((_, text)) => Err(IoError::Code26(text.to_owned())),

@@ -8,7 +8,7 @@ use zbus::fdo::DBusProxy;
 
 use super::fake::{Bus, Ending, Fake};
 use crate::error::{Failure as _, Reason};
-use crate::host::{Host as _, HostError, LayerRequest, LocalFile, Outcome, Progress};
+use crate::host::{FinalizeRequest, Host as _, HostError, LayerRequest, LocalFile, Outcome, Progress};
 
 fn request(bus: &Bus, packages: usize) -> LayerRequest {
     let file = |number: usize| {
@@ -109,10 +109,42 @@ async fn one_call_carries_everything_and_is_followed_to_its_end() {
     );
     assert_eq!(
         options,
-        json!({"no-pull-base": true, "initiating-command-line": "extensions-agent apply 3f2a"})
+        json!({
+            "no-pull-base": true,
+            "lock-finalization": true,
+            "initiating-command-line": "extensions-agent apply 3f2a",
+        })
     );
     fake.left.recv().await.unwrap();
     assert_eq!(fake.state.lock().unwrap().clients, ["extensions-agent"]);
+}
+
+#[tokio::test]
+async fn the_call_that_reboots_names_the_base_and_says_how_it_ended() {
+    let request = || FinalizeRequest { base_checksum: "b".repeat(64), nonce: "9c1d".to_owned() };
+    let inhibited = "Reboot blocked by a systemd inhibitor lock";
+    for (ending, outcome) in [
+        (Ending::Finished(true, ""), Outcome::Finished),
+        (Ending::Finished(false, inhibited), Outcome::Failed { message: inhibited.to_owned() }),
+        (Ending::Vanish, Outcome::Lost),
+    ] {
+        let bus = Bus::start();
+        let mut fake = Fake::start(&bus, ending).await;
+        assert_eq!(bus.host().await.finalize(request()).await.unwrap(), outcome);
+        let (_, _, options) = fake.state.lock().unwrap().call.take().unwrap();
+        assert_eq!(
+            options,
+            json!({
+                "checksum": "b".repeat(64),
+                "allow-unlocked": true,
+                "initiating-command-line": "extensions-agent finalize 9c1d",
+            })
+        );
+        fake.left.recv().await.unwrap();
+        fake.state.lock().unwrap().refusal = Some((0, "Reboot initiated, cannot start new transaction"));
+        let error = bus.host().await.finalize(request()).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::RebootInProgress);
+    }
 }
 
 #[tokio::test]

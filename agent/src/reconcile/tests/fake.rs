@@ -58,6 +58,10 @@ pub(super) struct World {
     /// What becomes of the running transaction when it ends.
     pub(super) at_idle: VecDeque<Deployment>,
     pub(super) waits: u32,
+    /// The base of each deployment that was to be finalized.
+    pub(super) finalized: Vec<String>,
+    /// Why the next reboot is refused.
+    pub(super) inhibitor: Option<String>,
     staged: u32,
 }
 
@@ -213,8 +217,13 @@ impl Host for FakeHost {
         })
     }
 
-    async fn finalize(&self, _: FinalizeRequest) -> Result<Outcome, HostError> {
-        unreachable!("a pass reboots nothing")
+    async fn finalize(&self, request: FinalizeRequest) -> Result<Outcome, HostError> {
+        let mut world = self.world.lock().unwrap();
+        world.finalized.push(request.base_checksum);
+        match world.inhibitor.take() {
+            Some(message) => Ok(Outcome::Failed { message }),
+            None => Ok(Outcome::Finished),
+        }
     }
 
     async fn wait_idle(&self, _: Duration) -> Result<(), HostError> {

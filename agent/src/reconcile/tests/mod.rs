@@ -4,4 +4,5 @@ mod crashes;
 mod drift;
 mod fake;
 mod looping;
+mod reboot;
 mod stories;
