@@ -48,7 +48,7 @@ pub fn build(told: &Told, previous: Option<&NodeExtensionsStatus>, now: Timestam
         base_version: status.booted.as_ref().and_then(|booted| short(&booted.version)),
         kernel_type: status.kernel_type,
         pool: pool.or_else(|| rollout.as_ref().and_then(|rollout| short(&rollout.pool))),
-        payload: status.payload.as_ref().map(payload),
+        payload: status.payload.as_ref().map(|found| payload(found, previous)),
         booted: status.booted.as_ref().map(deployment),
         next: status.next.as_ref().map(deployment),
         reboot_pending: status.reboot_pending,
@@ -86,12 +86,18 @@ fn seconds(time: Timestamp) -> Timestamp {
         .unwrap_or_else(|_| time.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn payload(payload: &PayloadStatus) -> NodePayload {
+/// A pass with nothing to do does not look at the payload; what an earlier one saw of the same image still holds.
+fn payload(payload: &PayloadStatus, previous: Option<&NodeExtensionsStatus>) -> NodePayload {
+    let reference = cut(&payload.reference, REFERENCE);
+    let before = previous.and_then(|previous| previous.payload.as_ref());
+    let before = before.filter(|before| before.reference == reference);
+    let version = payload.version.as_ref().map(|version| cut(version, NAME));
+    let digest = payload.digest.map(|digest| digest.to_string());
     NodePayload {
-        reference: cut(&payload.reference, REFERENCE),
-        digest: payload.digest.map(|digest| digest.to_string()),
-        version: payload.version.as_ref().map(|version| cut(version, NAME)),
+        version: version.or_else(|| before.and_then(|before| before.version.clone())),
+        digest: digest.or_else(|| before.and_then(|before| before.digest.clone())),
         requested_by: payload.requested_by.as_ref().map(|name| cut(name, NAME)),
+        reference,
     }
 }
 

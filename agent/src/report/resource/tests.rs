@@ -154,6 +154,18 @@ fn the_time_of_an_answer_moves_only_with_the_answer() {
 }
 
 #[test]
+fn what_was_seen_of_an_image_holds_until_another_is_named() {
+    let version = |status: &NodeExtensionsStatus| status.payload.as_ref().unwrap().version.clone();
+    let mut looked = staged();
+    looked.status.payload.as_mut().unwrap().version = Some("418.94".to_owned());
+    let looked = build(&looked, None, at(1));
+    assert_eq!(version(&build(&booted(), Some(&looked), at(2))).as_deref(), Some("418.94"));
+    let mut other = booted();
+    other.status.payload.as_mut().unwrap().reference = "dir:/other".to_owned();
+    assert_eq!(version(&build(&other, Some(&looked), at(2))), None);
+}
+
+#[test]
 fn times_alone_are_no_news() {
     let told = |minute| {
         let rollout = RolloutStatus { since: at(minute), ..at_step(RolloutStep::AwaitingSlot, None) };
