@@ -33,8 +33,8 @@ impl Fleet {
             return "No node reports: is the agent installed, and does it know the cluster?\n".to_owned();
         }
         let mut text = format!(
-            "{nodes} {} report: {ready} ready, {reboot_pending} waiting for a reboot, {stuck} stuck.\n",
-            if *nodes == 1 { "node" } else { "nodes" }
+            "{nodes} {}: {ready} ready, {reboot_pending} waiting for a reboot, {stuck} stuck.\n",
+            if *nodes == 1 { "node reports" } else { "nodes report" }
         );
         if self.silent.nodes > 0 {
             text += &format!(
