@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::os::fd::OwnedFd;
 
-use crate::payload::{FetchProgress, FetchStats, Loader, Payload, PayloadError, Reference};
+use crate::payload::{
+    FetchProgress, FetchStats, Labels, Loader, Payload, PayloadError, Reference, Release, ReleaseError,
+};
 use crate::rpm::{Package, Verified};
 
 /// A source of payloads. The [`Loader`] is the one that is shipped.
@@ -18,6 +20,26 @@ pub trait PayloadSource: Send + Sync {
         arch: &str,
         progress: &(dyn Fn(FetchProgress) + Send + Sync),
     ) -> impl Future<Output = Result<(Payload, FetchStats), PayloadError>> + Send;
+
+    /// Reads what the release image at `reference` names.
+    ///
+    /// # Errors
+    /// See [`Loader::release`].
+    fn release(
+        &self,
+        reference: &Reference,
+        arch: &str,
+    ) -> impl Future<Output = Result<Release, ReleaseError>> + Send;
+
+    /// Reads the labels of an image, and nothing else of it.
+    ///
+    /// # Errors
+    /// See [`Loader::labels`].
+    fn labels(
+        &self,
+        reference: &Reference,
+        arch: &str,
+    ) -> impl Future<Output = Result<Labels, PayloadError>> + Send;
 
     /// Opens the file of a package: read-only, hashed on this very descriptor, rewound.
     ///
@@ -34,6 +56,14 @@ impl PayloadSource for Loader {
         progress: &(dyn Fn(FetchProgress) + Send + Sync),
     ) -> Result<(Payload, FetchStats), PayloadError> {
         Loader::load(self, reference, arch, progress).await
+    }
+
+    async fn release(&self, reference: &Reference, arch: &str) -> Result<Release, ReleaseError> {
+        Loader::release(self, reference, arch).await
+    }
+
+    async fn labels(&self, reference: &Reference, arch: &str) -> Result<Labels, PayloadError> {
+        Loader::labels(self, reference, arch).await
     }
 
     fn open_package(&self, package: &Verified<Package>) -> Result<OwnedFd, PayloadError> {

@@ -15,6 +15,7 @@ use crate::desired::cluster::kept;
 use crate::desired::{Desired, DesiredError, read_once};
 use crate::host::{self, RpmOstree};
 use crate::payload::{Loader, Payload, Reference, Store, Transport};
+use crate::reconcile::{Offered, PayloadRules};
 use crate::settings::{self, Loaded, Overrides, Settings};
 
 /// What a command may use: the settings, the time, the way to show progress.
@@ -92,6 +93,19 @@ impl Context {
             desired.payload.clone_from(&self.settings().payload.image);
         }
         Ok(desired)
+    }
+
+    /// The same, asking whoever has a say in it: the release, or an OS image that holds extensions.
+    ///
+    /// A payload of the command line is only looked at here, so it need not be of the release that is set: the next one
+    /// never is.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the release does not name the payload.
+    pub async fn offered(&self, loader: &Loader, arch: &str) -> Result<Offered, Stop> {
+        let rules = PayloadRules::of(&self.settings().payload);
+        let release = rules.release.filter(|_| self.payload.is_none());
+        Ok(Offered::new(loader, PayloadRules { release, ..rules }, self.wish()?, arch).await?)
     }
 
     /// The payload that `desired` names; where it could not be read, that of the settings.

@@ -146,6 +146,7 @@ mod tests {
             observed: &observed,
             base: &base,
             ledger: &ledger,
+            skew: crate::plan::SkewInputs::default(),
         };
         of(&inputs, &crate::plan::plan(&inputs), name)
     }

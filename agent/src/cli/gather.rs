@@ -13,8 +13,9 @@ use super::stop::Stop;
 use crate::apply::{State, Step};
 use crate::desired::Desired;
 use crate::host::{Host, HostDocument, Observed};
-use crate::payload::Payload;
-use crate::plan::{Ledger, PlanInputs, wants_anything};
+use crate::payload::{Labels, Payload};
+use crate::plan::{Ledger, PlanInputs, SkewInputs, wants_anything};
+use crate::settings::Skew;
 
 /// The host, its base and what is ours on it: `observe` writes it, `plan --observed` reads it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,9 +30,16 @@ pub(super) struct ObservedDocument {
 
 /// The inputs of a plan, owned.
 pub(super) struct Gathered {
+    offer: Offer,
+    document: ObservedDocument,
+    policy: Skew,
+}
+
+/// What is wanted, and what it is taken from.
+struct Offer {
     desired: Desired,
     payload: Option<Payload>,
-    document: ObservedDocument,
+    os_image: Option<Labels>,
     // A temporary store lives as long as the payload that was read into it.
     _fetching: Option<Fetching>,
 }
@@ -42,42 +50,44 @@ impl Gathered {
     /// # Errors
     /// When wish, payload or host cannot be had.
     pub(super) async fn new(context: &Context, observed: Option<&Path>) -> Result<Self, Stop> {
-        let desired = context.desired()?;
+        // What is wrong with the wish is said before anybody is asked.
+        context.wish()?;
         match observed {
-            Some(path) => Self::from_document(context, desired, path).await,
-            None => Self::from_host(context, desired).await,
+            Some(path) => Self::from_document(context, path).await,
+            None => Self::from_host(context).await,
         }
     }
 
     /// As a plan takes them.
     pub(super) fn inputs(&self) -> PlanInputs<'_> {
         PlanInputs {
-            desired: &self.desired,
-            payload: self.payload.as_ref(),
+            desired: &self.offer.desired,
+            payload: self.offer.payload.as_ref(),
             observed: &self.document.host.observed,
             base: &self.document.host.base,
             ledger: &self.document.ledger,
+            skew: SkewInputs { policy: self.policy, os_image: self.offer.os_image.as_ref() },
         }
     }
 
-    async fn from_document(context: &Context, desired: Desired, path: &Path) -> Result<Self, Stop> {
+    async fn from_document(context: &Context, path: &Path) -> Result<Self, Stop> {
         let document: ObservedDocument =
             read_document(path).map_err(|source| InputError::Observed { path: path.to_owned(), source })?;
-        let (payload, fetching) = payload(context, &desired, &document.host.observed.arch).await?;
-        Ok(Self { desired, payload, document, _fetching: fetching })
+        let offer = Offer::new(context, &document.host.observed.arch).await?;
+        Ok(Self { offer, document, policy: context.settings().payload.skew })
     }
 
-    async fn from_host(context: &Context, desired: Desired) -> Result<Self, Stop> {
+    async fn from_host(context: &Context) -> Result<Self, Stop> {
         let host = context.host().await?;
         context.progress.step(Step::Observing);
         let observed = host.observe().await?;
-        let (payload, fetching) = payload(context, &desired, &observed.arch).await?;
-        let paths = payload.as_ref().map(Payload::required_paths).unwrap_or_default();
+        let offer = Offer::new(context, &observed.arch).await?;
+        let paths = offer.payload.as_ref().map(Payload::required_paths).unwrap_or_default();
         context.progress.step(Step::ReadingBase);
         let base = base(&host, &observed, &paths).await?;
         let ledger = State::new(&context.settings().state.directory).ledger()?;
         let document = ObservedDocument { host: HostDocument { observed, base }, ledger };
-        Ok(Self { desired, payload, document, _fetching: fetching })
+        Ok(Self { offer, document, policy: context.settings().payload.skew })
     }
 }
 
@@ -89,19 +99,21 @@ async fn base(host: &impl Host, observed: &Observed, paths: &BTreeSet<String>) -
     }
 }
 
-/// The payload, where anything is wanted from one.
-async fn payload(
-    context: &Context,
-    desired: &Desired,
-    arch: &str,
-) -> Result<(Option<Payload>, Option<Fetching>), Stop> {
-    if !wants_anything(desired) {
-        return Ok((None, None));
+impl Offer {
+    /// The wish and, where anything is wanted, the payload that it means.
+    async fn new(context: &Context, arch: &str) -> Result<Self, Stop> {
+        if !wants_anything(&context.wish()?) {
+            let desired = context.desired()?;
+            return Ok(Self { desired, payload: None, os_image: None, _fetching: None });
+        }
+        let fetching = context.fetching()?;
+        let offered = context.offered(&fetching.loader, arch).await?;
+        let reference = context.reference(Some(&offered.desired))?;
+        let payload = context.load(&fetching.loader, &reference, arch).await?;
+        offered.admit(&payload)?;
+        let os_image = offered.os_labels(&fetching.loader, arch).await;
+        Ok(Self { desired: offered.desired, payload: Some(payload), os_image, _fetching: Some(fetching) })
     }
-    let reference = context.reference(Some(desired))?;
-    let fetching = context.fetching()?;
-    let payload = context.load(&fetching.loader, &reference, arch).await?;
-    Ok((Some(payload), Some(fetching)))
 }
 
 /// What `observe` writes: the host, its base with the files that the named payload's packages require, and what is ours.
@@ -109,14 +121,15 @@ async fn payload(
 /// # Errors
 /// When the host, or a payload that is named, cannot be had.
 pub(super) async fn observe(context: &Context) -> Result<ObservedDocument, Stop> {
-    let desired = context.desired().ok();
     let host = context.host().await?;
     let observed = host.observe().await?;
+    let fetching = context.fetching()?;
+    let desired = match context.wish() {
+        Ok(_) => Some(context.offered(&fetching.loader, &observed.arch).await?.desired),
+        Err(_) => None,
+    };
     let paths = match context.reference(desired.as_ref()) {
-        Ok(reference) => {
-            let fetching = context.fetching()?;
-            context.load(&fetching.loader, &reference, &observed.arch).await?.required_paths()
-        }
+        Ok(reference) => context.load(&fetching.loader, &reference, &observed.arch).await?.required_paths(),
         // Without a payload nobody's requirements are known; what is left is still the host.
         Err(_) => BTreeSet::new(),
     };

@@ -58,13 +58,14 @@ pub(super) struct OfferedExtension {
 /// When there is no payload or it cannot be had.
 pub(super) async fn list(context: &Context) -> Result<Offer, Stop> {
     // Only their word on the payload counts here, so a missing directory is as good as an empty one.
-    let desired = match &context.settings().payload.image {
-        Some(_) => context.desired().ok(),
-        None => Some(context.desired()?),
-    };
-    let reference = context.reference(desired.as_ref())?;
     let fetching = context.fetching()?;
     let arch = architecture()?;
+    let desired = match (context.wish(), &context.settings().payload.image) {
+        (Err(_), Some(_)) => None,
+        (Err(error), None) => return Err(error.into()),
+        (Ok(_), _) => Some(context.offered(&fetching.loader, &arch).await?.desired),
+    };
+    let reference = context.reference(desired.as_ref())?;
     let payload = context.load(&fetching.loader, &reference, &arch).await?;
     Ok(offer(&payload, arch))
 }
@@ -85,7 +86,7 @@ fn offer(payload: &Payload, arch: String) -> Offer {
         kind: "Offer",
         payload: payload.pinned.to_string(),
         digest: payload.pinned.digest(),
-        version: payload.version.clone(),
+        version: payload.labels.version.clone(),
         map: payload.map.origin,
         packages: payload.packages.len(),
         extensions: extensions.collect(),

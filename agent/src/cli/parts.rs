@@ -4,7 +4,7 @@ use crate::apply::{Problem, State, Step};
 use crate::host::RpmOstree;
 use crate::owner::Owner;
 use crate::payload::Loader;
-use crate::reconcile::{Parts, SystemClock};
+use crate::reconcile::{Parts, PayloadRules, SystemClock};
 use crate::rollout;
 use crate::settings::{Settings, Strategy};
 
@@ -65,7 +65,7 @@ impl OwnParts {
             host: &self.host,
             source: &self.loader,
             state: &self.state,
-            default_payload: settings.payload.image.as_deref(),
+            rules: PayloadRules::of(&settings.payload),
             wait_limit: settings.reconcile.wait_limit,
             transaction_limit: settings.reconcile.transaction_limit,
             owner: &*asked.owner,

@@ -89,6 +89,9 @@ pub(super) fn text(plan: &PlanDocument, screen: Screen) -> String {
         text += &screen.table(["ACTION", "PACKAGE", "SIZE", "FOR", "BECAUSE"], rows);
         text += &totals(plan);
     }
+    for warning in &plan.warnings {
+        text += &format!("\nwarning: {}: {}\n", warning.reason.code(), warning.message);
+    }
     for objection in &plan.refusals {
         text += &format!("\n{}: {}\n", objection.reason.code(), objection.message);
         text += &objection.cure.iter().map(|cure| format!("  cure: {cure}\n")).collect::<String>();
@@ -163,14 +166,21 @@ mod tests {
     use super::*;
     use crate::error::Reason;
     use crate::plan::tests::{booted, release, small_base, wish};
-    use crate::plan::{Ledger, PlanInputs};
+    use crate::plan::{Ledger, PlanInputs, SkewInputs};
 
     fn answer(extensions: &[&str], detailed: bool) -> PlanAnswer {
         let (desired, payload, observed, base) = (wish(extensions), release(), booted(&[]), small_base());
         let ledger = Ledger::default();
         let payload = Some(&payload).filter(|_| !extensions.is_empty());
-        let inputs =
-            PlanInputs { desired: &desired, payload, observed: &observed, base: &base, ledger: &ledger };
+        let skew = SkewInputs::default();
+        let inputs = PlanInputs {
+            desired: &desired,
+            payload,
+            observed: &observed,
+            base: &base,
+            ledger: &ledger,
+            skew,
+        };
         PlanAnswer { document: document(&inputs, &crate::plan::plan(&inputs)), detailed }
     }
 

@@ -31,21 +31,26 @@ pub fn merge<'a>(configs: impl IntoIterator<Item = &'a MachineConfig>) -> Result
     }
     // An explicit `default` never takes back an earlier wish for another kernel.
     let kernel = ordered.iter().rfind(|config| config.kernel_type != KernelType::Default);
-    let payload = payload(&ordered);
+    let payload = deciding(&ordered, |config| config.extensions_image.is_some());
+    let os_image = deciding(&ordered, |config| config.os_image.is_some());
     Ok(Desired {
         extensions,
         kernel_type: kernel.map_or(KernelType::Default, |config| config.kernel_type),
         kernel_type_from: kernel.map(|config| config.name.clone()),
         payload: payload.and_then(|config| config.extensions_image.clone()),
         payload_from: payload.map(|config| config.name.clone()),
+        os_image: os_image.and_then(|config| config.os_image.clone()),
     })
 }
 
-/// Who decides the payload: the last user's MachineConfig that names one, else the last one of the operator.
-fn payload<'a>(ordered: &[&'a MachineConfig]) -> Option<&'a MachineConfig> {
-    let naming = |config: &&&'a MachineConfig| config.extensions_image.is_some();
-    let user = ordered.iter().filter(naming).rfind(|config| !config.generated);
-    user.or_else(|| ordered.iter().rfind(naming)).copied()
+/// Who decides an image: the last user's MachineConfig that names one, else the last one of the operator.
+fn deciding<'a>(
+    ordered: &[&'a MachineConfig],
+    naming: impl Fn(&MachineConfig) -> bool,
+) -> Option<&'a MachineConfig> {
+    let names = |config: &&&MachineConfig| naming(config);
+    let user = ordered.iter().filter(names).rfind(|config| !config.generated);
+    user.or_else(|| ordered.iter().rfind(names)).copied()
 }
 
 #[cfg(test)]
@@ -136,6 +141,20 @@ mod tests {
         let user = image("aa", "worker", "mine");
         assert_eq!(merge(&[operator.clone(), user]).unwrap().payload.as_deref(), Some("mine"));
         assert_eq!(merge(&[operator]).unwrap().payload.as_deref(), Some("release"));
+    }
+
+    #[test]
+    fn the_os_image_is_decided_alike_and_changes_no_generation() {
+        let with = |name: &str, image: &str, generated| MachineConfig {
+            os_image: Some(image.to_owned()),
+            generated,
+            ..config(name, "worker")
+        };
+        let (operator, user) = (with("zz", "release", true), with("aa", "mine", false));
+        let both = merge(&[operator.clone(), user]).unwrap();
+        let alone = merge(&[operator]).unwrap();
+        assert_eq!((both.os_image.as_deref(), alone.os_image.as_deref()), (Some("mine"), Some("release")));
+        assert_eq!(both.generation(), alone.generation());
     }
 
     #[test]

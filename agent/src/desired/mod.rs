@@ -53,8 +53,12 @@ pub struct Desired {
     pub kernel_type_from: Option<String>,
     /// The image to take extensions from, as the MachineConfigs write it.
     pub payload: Option<String>,
-    /// The MachineConfig that decided the payload.
+    /// The MachineConfig that decided the payload; `release` where the release did.
     pub payload_from: Option<String>,
+    /// The image of the operating system, as the MachineConfigs write it. What is layered does not depend on it, so it
+    /// has no part in [`Desired::generation`].
+    #[serde(default)]
+    pub os_image: Option<String>,
 }
 
 impl Desired {

@@ -8,13 +8,13 @@ use extensions_manifest::{ExtensionMap, Nevra, PackageFacts};
 
 use super::error::PayloadError;
 use super::harvest::{Found, Held};
-use super::{Layout, Payload, Pinned};
+use super::{Labels, Layout, Payload, Pinned};
 
 /// What is known of a payload beside its files.
 pub(super) struct Frame {
     pub(super) pinned: Pinned,
     pub(super) layout: Layout,
-    pub(super) version: Option<String>,
+    pub(super) labels: Labels,
 }
 
 /// Puts a payload together.
@@ -39,15 +39,15 @@ pub(super) fn assemble(
         Some(bytes) => ExtensionMap::from_inner_json(&bytes),
         None => {
             let names: BTreeSet<&str> = held.keys().map(|nevra| nevra.name().as_str()).collect();
-            ExtensionMap::built_in(frame.version.as_deref(), |name| names.contains(name))
+            ExtensionMap::built_in(frame.labels.version.as_deref(), |name| names.contains(name))
         }
     };
     let map = map.map_err(|source| PayloadError::Map { source })?;
     let facts = held.values().map(|held| &held.package.get().facts);
     let wanted: BTreeSet<String> = facts.flat_map(PackageFacts::required_paths).map(str::to_owned).collect();
     let packages = held.into_values().map(|held| held.narrowed(&wanted, keys)).collect();
-    let Frame { pinned, layout, version } = frame;
-    Ok(Payload { pinned, layout, map, packages: Arc::new(packages), version })
+    let Frame { pinned, layout, labels } = frame;
+    Ok(Payload { pinned, layout, map, packages: Arc::new(packages), labels })
 }
 
 /// The same file under two names is one package; two files under one NEVRA are none.

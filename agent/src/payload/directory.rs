@@ -86,6 +86,15 @@ fn document(directory: &Path, descriptor: &Descriptor) -> Result<Vec<u8>, Payloa
     Ok(bytes)
 }
 
+/// A small file, whole.
+pub(super) fn small_file(path: &Path, bytes: u64) -> Result<Vec<u8>, PayloadError> {
+    let mut read = Vec::new();
+    let done = open(path)?.take(bytes.saturating_add(1)).read_to_end(&mut read);
+    done.map_err(|source| unavailable("reading", path, source))?;
+    limit(&format!("bytes of `{}`", path.display()), read.len() as u64, bytes)?;
+    Ok(read)
+}
+
 /// A directory of RPMs as it was listed.
 #[derive(Debug)]
 pub(super) struct Listing {

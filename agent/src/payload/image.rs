@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::error::PayloadError;
 use super::harvest::limit;
+use super::labels::{Labels, RawLabels};
 use super::layer::Layer;
 use super::unpack::Compression;
 
@@ -82,17 +83,7 @@ struct RootFs {
 #[derive(Deserialize)]
 struct Runtime {
     #[serde(rename = "Labels")]
-    labels: Option<Labels>,
-}
-
-/// The labels that say which OS version it is: OpenShift's own, and those that other builders write.
-#[derive(Default, Deserialize)]
-struct Labels {
-    #[serde(rename = "io.openshift.build.versions")]
-    builds: Option<String>,
-    version: Option<String>,
-    #[serde(rename = "org.opencontainers.image.version")]
-    image_version: Option<String>,
+    labels: Option<RawLabels>,
 }
 
 /// An image that can be read.
@@ -100,8 +91,8 @@ struct Labels {
 pub(super) struct Image {
     /// Its layers, newest first.
     pub(super) layers: Vec<Layer>,
-    /// The OS version it was built for.
-    pub(super) version: Option<String>,
+    /// Which build it belongs to.
+    pub(super) labels: Labels,
 }
 
 impl Manifest {
@@ -223,16 +214,8 @@ impl Image {
         });
         let layers = layers.collect::<Result<_, PayloadError>>()?;
         let labels = config.config.and_then(|config| config.labels).unwrap_or_default();
-        Ok(Self { layers, version: version(&labels) })
+        Ok(Self { layers, labels: labels.into() })
     }
-}
-
-/// The OS version, as the first label says that has it.
-fn version(labels: &Labels) -> Option<String> {
-    let builds = labels.builds.iter().flat_map(|text| text.split(','));
-    let machine_os = builds.filter_map(|part| part.trim().strip_prefix("machine-os=")).next();
-    let others = labels.version.as_deref().or(labels.image_version.as_deref());
-    machine_os.or(others).map(excerpt)
 }
 
 /// An architecture in the words of images.

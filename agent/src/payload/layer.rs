@@ -1,26 +1,21 @@
-//! One layer, read once: hash, inflate, walk the archive, take what is ours, check the digests.
-//!
-//! Nothing counts before the whole blob has been held against its digest: packages are written aside by then, and the
-//! harvest learns of the layer only afterwards.
+//! One layer of a payload: every entry is put on its shelf, and the harvest learns of the layer when all of it has been
+//! held against its digest.
 
-use std::cell::Cell;
 use std::io::Read;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use extensions_manifest::{Sha256Digest, excerpt, limits};
-use tar::{Archive, Entry, EntryType};
+use tar::{Entry, EntryType};
 
 use super::Layout;
+use super::archive::{Walk, read_archive};
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, Scanned, limit, shelves};
 use super::intake::Intake;
-use super::place::{NAME_BYTES, Place, place};
-use super::unpack::{Blob, Compression, ENTRY_HEADER_BYTES, Fault, Inflated, drain};
+use super::place::{Place, place};
+use super::unpack::{Compression, Inflated};
 
-/// Most entries of one layer.
-const ENTRIES: u64 = 1_000_000;
 /// Most entries of one layer in our directories.
 const OWN_ENTRIES: usize = 16_384;
 
@@ -38,7 +33,8 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    fn object(&self) -> String {
+    /// What the layer is called in errors.
+    pub(super) fn object(&self) -> String {
         format!("layer `{}`", self.digest)
     }
 }
@@ -51,103 +47,28 @@ pub(super) fn read_layer(
     intake: &mut Intake,
     watched: Arc<AtomicU64>,
 ) -> Result<(), PayloadError> {
-    let fault = Fault::default();
-    let blob = Blob::new(blob, &layer.object(), layer.size, watched, fault.clone());
-    let inflated = Inflated::new(blob, layer.compression)?;
-    let mut walk = Walk {
-        layer,
-        harvest,
-        intake,
-        fault: fault.clone(),
-        allowance: inflated.allowance(),
-        shelves: shelves(),
-        own: 0,
-    };
-    let mut archive = Archive::new(inflated);
-    let walked = walk.entries(&mut archive);
-    let mut inflated = archive.into_inner();
-    let walked = walked.and_then(|()| walk.end(&mut inflated));
-    let shelves = walk.shelves;
-    let (diff_id, blob) = inflated.into_parts();
-    if let Err(error) = walked {
-        // Bytes that are not those of the digest explain anything else that is wrong with them.
-        if is_about_content(&error) {
-            blob.finish(layer.digest)?;
-        }
-        return Err(error);
-    }
-    blob.finish(layer.digest)?;
-    if diff_id != layer.diff_id {
-        let object = format!("the archive in {}", layer.object());
-        return Err(PayloadError::Digest { object, expected: layer.diff_id, found: diff_id });
-    }
+    let mut shelving = Shelving { harvest, intake, shelves: shelves(), own: 0 };
+    read_archive(blob, layer, watched, &mut |entry, walk| shelving.entry(entry, walk))?;
+    let shelves = shelving.shelves;
     harvest.merge(shelves);
     Ok(())
 }
 
-fn is_about_content(error: &PayloadError) -> bool {
-    matches!(error, PayloadError::Image { .. } | PayloadError::Package { .. })
-}
-
-struct Walk<'a> {
-    layer: &'a Layer,
+struct Shelving<'a> {
     harvest: &'a mut Harvest,
     intake: &'a mut Intake,
-    fault: Fault,
-    allowance: Rc<Cell<u64>>,
     shelves: [(Layout, Scanned); 2],
     own: usize,
 }
 
-impl Walk<'_> {
-    fn entries(&mut self, archive: &mut Archive<Inflated>) -> Result<(), PayloadError> {
-        let mut entries = archive.entries().map_err(|error| self.broken(&error))?;
-        let mut count = 0;
-        loop {
-            self.allowance.set(ENTRY_HEADER_BYTES);
-            let Some(entry) = entries.next() else { return Ok(()) };
-            let mut entry = entry.map_err(|error| self.broken(&error))?;
-            self.allowance.set(u64::MAX);
-            count += 1;
-            limit(&format!("entries of {}", self.layer.object()), count, ENTRIES)?;
-            self.entry(&mut entry)?;
-            drain(&mut entry).map_err(|error| self.broken(&error))?;
-        }
-    }
-
-    /// Behind the last entry there may be padding, and nothing else.
-    fn end(&mut self, inflated: &mut Inflated) -> Result<(), PayloadError> {
-        self.allowance.set(u64::MAX);
-        if inflated.ended() {
-            return Err(self.refused("the archive has no end"));
-        }
-        let mut buffer = vec![0; 16 << 10];
-        loop {
-            let read = inflated.read(&mut buffer).map_err(|error| self.broken(&error))?;
-            if read == 0 {
-                return Ok(());
-            }
-            if buffer.iter().take(read).any(|byte| *byte != 0) {
-                return Err(self.refused("there is data behind the end of the archive"));
-            }
-        }
-    }
-
-    fn entry(&mut self, entry: &mut Entry<'_, Inflated>) -> Result<(), PayloadError> {
-        let kind = entry.header().entry_type();
-        self.check_attributes(entry, kind)?;
-        let name = entry.path_bytes();
-        limit(
-            &format!("bytes of one name in {}", self.layer.object()),
-            name.len() as u64,
-            NAME_BYTES as u64,
-        )?;
-        let found = place(&name).map_err(|problem| self.refused(problem))?;
-        let is_directory = kind == EntryType::Directory;
+impl Shelving<'_> {
+    fn entry(&mut self, entry: &mut Entry<'_, Inflated>, walk: &Walk<'_>) -> Result<(), PayloadError> {
+        let found = place(&entry.path_bytes()).map_err(|problem| walk.refused(problem))?;
+        let is_directory = entry.header().entry_type() == EntryType::Directory;
         match found {
             Place::Elsewhere => Ok(()),
             Place::Top if is_directory => Ok(()),
-            Place::Top => Err(self.refused("the top of the tree is not a directory")),
+            Place::Top => Err(walk.refused("the top of the tree is not a directory")),
             Place::Above(_) if is_directory => Ok(()),
             Place::Above(layout) | Place::Hides(layout) => {
                 self.shelf(layout).closed = true;
@@ -159,31 +80,12 @@ impl Walk<'_> {
             }
             Place::HidesFile(layout, name) => self.hide(layout, name),
             Place::File(_, name) if is_directory && name == "repodata" => Ok(()),
-            Place::File(layout, name) => self.file(entry, layout, name),
+            Place::File(layout, name) => self.file(entry, walk, (layout, name)),
             Place::Deeper => {
                 self.harvest.deeper += 1;
                 Ok(())
             }
         }
-    }
-
-    /// Sparse files are read differently by different tools, and global attributes apply to entries far away.
-    fn check_attributes(&self, entry: &mut Entry<'_, Inflated>, kind: EntryType) -> Result<(), PayloadError> {
-        if kind == EntryType::GNUSparse {
-            return Err(self.refused("it holds a sparse file"));
-        }
-        if kind == EntryType::XGlobalHeader {
-            return Err(self.refused("it holds global attributes"));
-        }
-        let extensions = entry.pax_extensions().map_err(|error| self.broken(&error))?;
-        for extension in extensions.into_iter().flatten() {
-            let extension =
-                extension.map_err(|_| self.refused("the attributes of an entry are malformed"))?;
-            if extension.key_bytes().starts_with(b"GNU.sparse") {
-                return Err(self.refused("it holds a sparse file"));
-            }
-        }
-        Ok(())
     }
 
     fn hide(&mut self, layout: Layout, name: String) -> Result<(), PayloadError> {
@@ -195,21 +97,21 @@ impl Walk<'_> {
     fn file(
         &mut self,
         entry: &mut Entry<'_, Inflated>,
-        layout: Layout,
-        name: String,
+        walk: &Walk<'_>,
+        (layout, name): (Layout, String),
     ) -> Result<(), PayloadError> {
         self.count_own()?;
         if !self.shelf(layout).names.insert(name.clone()) {
-            return Err(self.refused(&format!("`{}` is there twice", excerpt(&name))));
+            return Err(walk.refused(&format!("`{}` is there twice", excerpt(&name))));
         }
         if self.harvest.hides(layout, &name) {
             return Ok(());
         }
         let kind = entry.header().entry_type();
         let found = if kind.is_file() || kind.is_contiguous() {
-            self.take(entry, &name)?
+            self.take(entry, walk, &name)?
         } else if kind.is_hard_link() {
-            self.link(entry, layout, &name)?
+            self.link(entry, walk, (layout, &name))?
         } else {
             // Links, devices and directories are never made; their names hide what lies below, as a file would.
             None
@@ -221,37 +123,36 @@ impl Walk<'_> {
     }
 
     /// Takes a regular file, where it is of a kind that we read.
-    fn take(&mut self, entry: &mut Entry<'_, Inflated>, name: &str) -> Result<Option<Found>, PayloadError> {
+    fn take(
+        &mut self,
+        entry: &mut Entry<'_, Inflated>,
+        walk: &Walk<'_>,
+        name: &str,
+    ) -> Result<Option<Found>, PayloadError> {
         let size = entry.size();
         if name == "extensions.json" {
             limit("bytes of the extension map", size, limits::MAP_BYTES as u64)?;
-            return self.bytes(entry).map(|bytes| Some(Found::Map(bytes)));
+            return walk.bytes(entry).map(|bytes| Some(Found::Map(bytes)));
         }
         if name.starts_with("repodata/") {
             let wanted = name.ends_with("/repomd.xml") || name.contains("primary.xml");
             let fits = wanted && usize::try_from(size).is_ok_and(|size| self.harvest.may_keep(size));
-            return if fits { self.bytes(entry).map(|bytes| Some(Found::Metadata(bytes))) } else { Ok(None) };
+            return if fits { walk.bytes(entry).map(|bytes| Some(Found::Metadata(bytes))) } else { Ok(None) };
         }
         if !name.ends_with(".rpm") {
             return Ok(None);
         }
-        let package = self.intake.package(name, entry, size, &self.fault);
-        let package = package.map_err(|error| self.fault.take().unwrap_or(error))?;
+        let package = self.intake.package(name, entry, size, &walk.fault);
+        let package = package.map_err(|error| walk.fault.take().unwrap_or(error))?;
         self.harvest.hold(package).map(|held| Some(Found::Package(Box::new(held))))
-    }
-
-    fn bytes(&self, entry: &mut Entry<'_, Inflated>) -> Result<Vec<u8>, PayloadError> {
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|error| self.broken(&error))?;
-        Ok(bytes)
     }
 
     /// A second name of a file that this archive has already given.
     fn link(
         &mut self,
         entry: &Entry<'_, Inflated>,
-        layout: Layout,
-        name: &str,
+        walk: &Walk<'_>,
+        (layout, name): (Layout, &str),
     ) -> Result<Option<Found>, PayloadError> {
         if !name.ends_with(".rpm") && name != "extensions.json" {
             return Ok(None);
@@ -264,7 +165,7 @@ impl Walk<'_> {
             Ok(_) | Err(_) => None,
         };
         let problem = format!("`{}` is a link to something that is not before it", excerpt(name));
-        found.map(Some).ok_or_else(|| self.refused(&problem))
+        found.map(Some).ok_or_else(|| walk.refused(&problem))
     }
 
     fn count_own(&mut self) -> Result<(), PayloadError> {
@@ -278,14 +179,5 @@ impl Walk<'_> {
             Layout::ExtensionsContainer => container,
             Layout::MachineOsContent | Layout::Directory => flat,
         }
-    }
-
-    /// What a reader below has raised, or else that the archive cannot be read.
-    fn broken(&self, error: &std::io::Error) -> PayloadError {
-        self.fault.take().unwrap_or_else(|| self.refused(&format!("the archive cannot be read: {error}")))
-    }
-
-    fn refused(&self, problem: &str) -> PayloadError {
-        PayloadError::Image { object: self.layer.object(), problem: problem.to_owned() }
     }
 }

@@ -1,6 +1,7 @@
 //! The layers of one image, newest first, until lower ones can change nothing: the runtime drives the transport and tells
 //! progress while a blocking worker reads.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::intake::Intake;
 use super::layer::{Layer, read_layer};
 use super::registry::{Driver, Registry};
 use super::store::Store;
-use super::{Payload, Pinned};
+use super::{Labels, Payload, Pinned};
 
 /// How long a transport may take for its last word when all bytes are there.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -59,15 +60,20 @@ pub(super) async fn read_layers(
         }
         store.preflight(layer.size)?;
         let told = FetchProgress { layer: index + 1, layers, bytes: 0, total: layer.size };
+        let read = move |blob, layer: &Layer, counter| {
+            let Work { mut harvest, mut intake } = work;
+            let read = read_layer(blob, layer, &mut harvest, &mut intake, counter);
+            read.map(|()| Work { harvest, intake })
+        };
         let (back, received) =
-            read_one(&source, layer, work, &|bytes| progress(FetchProgress { bytes, ..told })).await?;
+            read_one(&source, layer, read, &|bytes| progress(FetchProgress { bytes, ..told })).await?;
         work = back;
         stats.requests += 1;
         stats.bytes_received += received;
     }
     let object = pinned.to_string();
-    let version = image.version;
-    let (payload, written) = worker(move || finish(work, pinned, version, object)).await??;
+    let labels = image.labels;
+    let (payload, written) = worker(move || finish(work, pinned, labels, object)).await??;
     stats.bytes_written += written;
     Ok(payload)
 }
@@ -75,7 +81,7 @@ pub(super) async fn read_layers(
 fn finish(
     work: Work,
     pinned: Pinned,
-    version: Option<String>,
+    labels: Labels,
     object: String,
 ) -> Result<(Payload, u64), PayloadError> {
     let Work { harvest, mut intake } = work;
@@ -88,29 +94,25 @@ fn finish(
         };
         return Err(PayloadError::Image { object, problem: problem.to_owned() });
     };
-    let payload = assemble(Frame { pinned, layout, version }, files, &keys)?;
+    let payload = assemble(Frame { pinned, layout, labels }, files, &keys)?;
     intake.commit()?;
     Ok((payload, intake.written))
 }
 
 /// Reads one layer in a blocking worker while its transport is driven and progress is told.
-async fn read_one(
+pub(super) async fn read_one<T: Send + 'static>(
     source: &Source<'_>,
     layer: Layer,
-    work: Work,
+    read: impl FnOnce(Box<dyn Read + Send>, &Layer, Arc<AtomicU64>) -> Result<T, PayloadError> + Send + 'static,
     tell: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(Work, u64), PayloadError> {
+) -> Result<(T, u64), PayloadError> {
     let (blob, driver): (_, Driver<'_>) = match source {
         Source::Registry(registry) => registry.blob(&layer).await?,
         Source::Layout(layout) => (layout.blob(&layer)?, Box::pin(async { Ok(()) })),
     };
     let watched = Arc::new(AtomicU64::new(0));
     let counter = watched.clone();
-    let mut job = spawn_blocking(move || {
-        let Work { mut harvest, mut intake } = work;
-        let read = read_layer(blob, &layer, &mut harvest, &mut intake, counter);
-        read.map(|()| Work { harvest, intake })
-    });
+    let mut job = spawn_blocking(move || read(blob, &layer, counter));
     let mut driver = driver;
     let mut driven = None;
     let mut tick = tokio::time::interval(TICK);
@@ -132,7 +134,7 @@ async fn read_one(
         // A blob that ends early because the connection did is no lie of the registry.
         (Err(PayloadError::Size { expected, found, .. }), Some(Err(error))) if found < expected => Err(error),
         (Err(error), _) | (Ok(_), Some(Err(error))) => Err(error),
-        (Ok(work), _) => Ok((work, received)),
+        (Ok(read), _) => Ok((read, received)),
     }
 }
 

@@ -18,7 +18,7 @@ use super::layers::{Opened, Source, read_layers, worker};
 use super::reference::{Identifier, Reference};
 use super::registry::Registry;
 use super::store::Store;
-use super::{Payload, Pinned, record};
+use super::{Labels, Payload, Pinned, record};
 use crate::rpm::{Package, Verified};
 
 /// How long nothing may arrive before a load is given up, to be tried again later.
@@ -27,9 +27,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Loads payloads into a store and opens their packages from there.
 #[derive(Debug)]
 pub struct Loader {
-    store: Arc<Store>,
-    transport: Transport,
-    silence_limit: Duration,
+    pub(super) store: Arc<Store>,
+    pub(super) transport: Transport,
+    pub(super) silence_limit: Duration,
 }
 
 /// What is asked of one load beside the reference.
@@ -153,7 +153,7 @@ impl Loader {
         let read = worker(move || {
             let (mut harvest, mut intake) = (Harvest::new(), Intake::new(store));
             let (files, bytes) = listing.read(&mut harvest, &mut intake)?;
-            let frame = Frame { pinned, layout: listing.layout(), version: None };
+            let frame = Frame { pinned, layout: listing.layout(), labels: Labels::default() };
             let payload = assemble(frame, files, &harvest.into_keys())?;
             intake.commit()?;
             Ok((payload, bytes, intake.written))
@@ -186,6 +186,7 @@ impl Loader {
     }
 }
 
-fn pinned(repository: &str, digest: Sha256Digest) -> Pinned {
+/// The image of that digest in a repository.
+pub(super) fn pinned(repository: &str, digest: Sha256Digest) -> Pinned {
     Pinned { display: Reference::at_digest(repository, digest).to_string(), digest }
 }

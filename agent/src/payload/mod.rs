@@ -10,6 +10,7 @@
 //!
 //! No archive is ever unpacked to a tree: names in it become keys of a map, never paths of ours.
 
+mod archive;
 mod assemble;
 mod directory;
 mod error;
@@ -18,14 +19,19 @@ mod fetch;
 mod harvest;
 mod image;
 mod intake;
+mod labels;
 mod layer;
 mod layers;
 mod loader;
+mod look;
+mod note;
+mod pick;
 mod place;
 mod proxy;
 mod record;
 mod reference;
 mod registry;
+mod release;
 mod repodata;
 mod store;
 #[cfg(test)]
@@ -41,8 +47,10 @@ use crate::rpm::{Package, Verified};
 
 pub use error::PayloadError;
 pub use fetch::{FetchProgress, FetchStats, Transport};
+pub use labels::Labels;
 pub use loader::Loader;
 pub use reference::{Identifier, Reference};
+pub use release::{Release, ReleaseError};
 pub use store::Store;
 
 /// An image or directory whose content is fixed by digest. Only the sources in this folder can make one.
@@ -77,8 +85,8 @@ pub struct Payload {
     pub map: ExtensionMap,
     /// Its packages, sorted by NEVRA. The files of each are narrowed to [`Payload::required_paths`].
     pub packages: Arc<Vec<Verified<Package>>>,
-    /// The OS version the image was built for, from its labels.
-    pub version: Option<String>,
+    /// Which build of the operating system it was made for, as its labels say.
+    pub labels: Labels,
 }
 
 impl Payload {

@@ -36,22 +36,31 @@ pub(super) enum Place {
     Deeper,
 }
 
-/// Reads the name of an entry. The layouts share no directory but the top, so one place is enough.
+/// The steps of a name from the top of the tree, without those that mean nothing.
 ///
 /// # Errors
 /// Says why a name makes the whole archive unfit.
-pub(super) fn place(name: &[u8]) -> Result<Place, &'static str> {
+pub(super) fn steps(name: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
     if name.len() > NAME_BYTES {
         return Err("a name is too long");
     }
     if name.contains(&0) {
         return Err("a name holds a zero byte");
     }
-    let parts: Vec<&[u8]> =
-        name.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
-    if parts.iter().any(|part| *part == b"..") {
+    let steps: Vec<&[u8]> =
+        name.split(|byte| *byte == b'/').filter(|step| !step.is_empty() && *step != b".").collect();
+    if steps.contains(&b"..".as_slice()) {
         return Err("a name holds `..`");
     }
+    Ok(steps)
+}
+
+/// Reads the name of an entry. The layouts share no directory but the top, so one place is enough.
+///
+/// # Errors
+/// Says why a name makes the whole archive unfit.
+pub(super) fn place(name: &[u8]) -> Result<Place, &'static str> {
+    let parts = steps(name)?;
     match parts.as_slice() {
         [] => return Ok(Place::Top),
         [only] if *only == b".wh..wh..opq" => return Ok(Place::HidesAll),

@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 
 use super::error::PayloadError;
 use super::store::{HashWriter, Store, digest_of, failed, open_options};
-use super::{Layout, Payload, Pinned};
+use super::{Labels, Layout, Payload, Pinned};
 use crate::rpm::{Package, restore_from_checked_record};
 
 /// What this code writes and reads; a record of any other number counts as not there.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 /// Largest record. The facts of a payload are bounded to less than half of that.
 const RECORD_BYTES: u64 = 64 << 20;
 
@@ -28,7 +28,7 @@ struct Written<'a> {
     schema: u32,
     arch: &'a str,
     layout: Layout,
-    version: &'a Option<String>,
+    labels: &'a Labels,
     map: &'a ExtensionMap,
     packages: Vec<&'a Package>,
 }
@@ -38,7 +38,7 @@ struct Record {
     schema: u32,
     arch: String,
     layout: Layout,
-    version: Option<String>,
+    labels: Labels,
     map: ExtensionMap,
     packages: Vec<Package>,
 }
@@ -77,32 +77,37 @@ pub(super) fn load(store: &Store, pinned: &Pinned, arch: &str) -> Option<Payload
         layout: record.layout,
         map: record.map,
         packages: Arc::new(packages),
-        version: record.version,
+        labels: record.labels,
     })
 }
 
 /// Records a payload whose packages are all in place.
 pub(super) fn save(store: &Store, payload: &Payload, arch: &str) -> Result<(), PayloadError> {
     let path = store.record_path(payload.pinned.digest());
-    let Payload { layout, map, version, .. } = payload;
+    let Payload { layout, map, labels, .. } = payload;
     let packages = payload.packages.iter().map(|package| package.get()).collect();
-    let record = Written { schema: SCHEMA, arch, layout: *layout, version, map, packages };
+    let record = Written { schema: SCHEMA, arch, layout: *layout, labels, map, packages };
+    write(store, &path, &record)
+}
+
+/// Writes a document aside, with its checksum in the first line, and puts it in its place.
+pub(super) fn write(store: &Store, path: &Path, document: &impl Serialize) -> Result<(), PayloadError> {
     let mut hash = Sha256::new();
     let mut aside = store.temporary()?;
     let mut write = || -> io::Result<()> {
         // Written twice, so that a record never lies in memory as one text.
-        serde_json::to_writer(HashWriter(&mut hash), &record)?;
+        serde_json::to_writer(HashWriter(&mut hash), document)?;
         let checksum = Sha256Digest::from_bytes(hash.clone().finalize().into());
         let mut out = BufWriter::new(aside.as_file_mut());
         writeln!(out, "{}", checksum.hex())?;
-        serde_json::to_writer(&mut out, &record)?;
+        serde_json::to_writer(&mut out, document)?;
         out.flush()?;
         drop(out);
         aside.as_file().sync_all()
     };
-    write().map_err(|source| failed("writing", &path, source))?;
-    aside.persist(&path).map_err(|error| failed("renaming to", &path, error.error))?;
-    let shelf = path.parent().unwrap_or(&path);
+    write().map_err(|source| failed("writing", path, source))?;
+    aside.persist(path).map_err(|error| failed("renaming to", path, error.error))?;
+    let shelf = path.parent().unwrap_or(path);
     File::open(shelf).and_then(|shelf| shelf.sync_all()).map_err(|source| failed("syncing", shelf, source))
 }
 
@@ -113,7 +118,7 @@ pub(super) fn packages(path: &Path) -> Vec<Sha256Digest> {
 }
 
 /// `None` when there is no record; an error when it is not what it says.
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>> {
+pub(super) fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<Option<T>> {
     let file = match open_options(OFlag::O_NOFOLLOW).read(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -3,6 +3,7 @@
 //! ```text
 //!  <dir>/rpm/sha256/<hex>          one package, written aside, synced, renamed; hashed again whenever it is opened
 //!  <dir>/payload/<manifest>.json   one payload, with the checksum of the record in its first line
+//!  <dir>/note/<kind>-<manifest>.json   what was read of an image that is no payload, in the same form
 //!  <dir>/tmp/                      what is being written; a crash leaves it, the next start clears it
 //!  <dir>/lock                      shared by all who use the store; exclusive for the clearing
 //! ```
@@ -42,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the directory cannot be used.
     pub fn open(directory: &Path, max_bytes: u64) -> Result<Self, PayloadError> {
-        for part in ["rpm/sha256", "payload", "tmp"] {
+        for part in ["rpm/sha256", "payload", "note", "tmp"] {
             let path = directory.join(part);
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
             made.map_err(|source| failed("making", &path, source))?;
@@ -132,6 +133,16 @@ impl Store {
     /// Where the record of a payload is, or would be.
     pub(super) fn record_path(&self, digest: Sha256Digest) -> PathBuf {
         self.directory.join("payload").join(format!("{}.json", digest.hex()))
+    }
+
+    /// Where a note is, or would be.
+    pub(super) fn note_path(&self, name: &str) -> PathBuf {
+        self.directory.join("note").join(name)
+    }
+
+    /// Every note, as the file system has it.
+    pub(super) fn notes(&self) -> Result<Vec<(PathBuf, fs::Metadata)>, PayloadError> {
+        self.list("note")
     }
 
     /// A file to write aside, readable by nobody else; it goes away unless it is put in place.

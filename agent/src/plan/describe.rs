@@ -6,7 +6,7 @@ use super::change::{Basis, Change};
 use super::document::{
     API_VERSION, Decision, InstallLine, KeepLine, PayloadLine, PlanDocument, StartLine, UninstallLine,
 };
-use super::{Plan, PlanInputs, explain, wanted};
+use super::{Plan, PlanInputs, explain, wanted, warnings};
 use crate::host::Deployment;
 use crate::payload::Payload;
 
@@ -47,6 +47,7 @@ fn blank(inputs: &PlanInputs<'_>) -> PlanDocument {
         in_base: BTreeMap::new(),
         proof: Vec::new(),
         refusals: Vec::new(),
+        warnings: warnings(inputs),
         bytes: 0,
         installed_bytes: 0,
         reboot_needed: false,
@@ -57,7 +58,7 @@ fn payload(payload: &Payload) -> PayloadLine {
     PayloadLine {
         reference: payload.pinned.to_string(),
         digest: payload.pinned.digest(),
-        version: payload.version.clone(),
+        version: payload.labels.version.clone(),
         map: payload.map.origin,
         packages: payload.packages.len(),
     }

@@ -139,6 +139,9 @@ pub struct PlanDocument {
     pub proof: Vec<ProofLine>,
     /// Everything that stands in the way.
     pub refusals: Vec<Objection>,
+    /// What should be looked at although the settings allow it.
+    #[serde(default)]
+    pub warnings: Vec<Objection>,
     /// Bytes of the files to hand over.
     pub bytes: u64,
     /// Bytes they will take when installed.

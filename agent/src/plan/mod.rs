@@ -14,6 +14,7 @@ mod ledger;
 mod obstacle;
 mod refusal;
 mod resolve;
+mod skew;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -25,6 +26,7 @@ use crate::desired::Desired;
 use crate::error::Reason;
 use crate::host::{Deployment, Observed};
 use crate::payload::Payload;
+use crate::settings;
 
 pub use change::{Basis, Change, Expected, Install, Uninstall};
 pub use check::{CheckedPlan, Flawed, check};
@@ -37,6 +39,7 @@ pub use kernel::core as kernel_core;
 pub use ledger::{Aim, Ledger, Owned, Retired, Share, Staging};
 pub use refusal::{Objection, Refusal};
 pub use resolve::Resolution;
+pub use skew::{BaseBuild, Skew, SkewInputs, skew};
 
 /// Everything that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +54,8 @@ pub struct PlanInputs<'a> {
     pub base: &'a Base,
     /// What is ours.
     pub ledger: &'a Ledger,
+    /// What judging skew takes.
+    pub skew: SkewInputs<'a>,
 }
 
 /// What to do: at most one change.
@@ -107,8 +112,35 @@ pub fn plan(inputs: &PlanInputs<'_>) -> Plan {
 
 fn decide(inputs: &PlanInputs<'_>) -> Result<Change, Vec<Objection>> {
     let start = start(inputs.observed).map_err(|objection| vec![objection])?;
-    let resolution = resolve::resolve(inputs)?;
+    let skew = refused_skew(inputs, start);
+    let resolution = match (resolve::resolve(inputs), skew) {
+        (Ok(resolution), None) => resolution,
+        (Ok(_), Some(skew)) => return Err(vec![skew]),
+        (Err(mut objections), skew) => {
+            objections.extend(skew);
+            return Err(objections);
+        }
+    };
     change::change(inputs, start, resolution)
+}
+
+/// The skew that the settings do not allow.
+fn refused_skew(inputs: &PlanInputs<'_>, start: &Deployment) -> Option<Objection> {
+    match inputs.skew.policy {
+        settings::Skew::Refuse => skew::of(inputs, start).map(|found| skew::objection(inputs, &found)),
+        settings::Skew::Allow => None,
+    }
+}
+
+/// What should be looked at although it stands in nobody's way.
+fn warnings(inputs: &PlanInputs<'_>) -> Vec<Objection> {
+    let Ok(start) = start(inputs.observed) else { return Vec::new() };
+    match inputs.skew.policy {
+        settings::Skew::Refuse => Vec::new(),
+        settings::Skew::Allow => {
+            skew::of(inputs, start).map(|found| skew::objection(inputs, &found)).into_iter().collect()
+        }
+    }
 }
 
 /// The deployment that a call starts from: the pending one, on which calls accumulate, else the booted one.

@@ -7,6 +7,7 @@ mod after;
 mod clock;
 mod hold;
 mod notes;
+mod offer;
 mod onlooker;
 mod pace;
 mod parts;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use after::Coordinated;
 pub use clock::{Clock, SystemClock};
+pub use offer::{OfferError, Offered, PayloadRules};
 pub use pace::{Pace, Wake};
 pub use parts::Parts;
 pub use pass::{once, preview};

@@ -81,7 +81,7 @@ impl<'a> Notes<'a> {
         self.payload = Some(PayloadSummary {
             reference: payload.pinned.to_string(),
             digest: payload.pinned.digest(),
-            version: payload.version.clone(),
+            version: payload.labels.version.clone(),
             packages: payload.packages.len(),
             offers: payload.map.offered(arch),
             fetch: FetchSummary {

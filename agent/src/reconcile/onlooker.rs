@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use extensions_manifest::Base;
 
 use super::notes::{Notes, Part};
+use super::offer::offered;
 use super::parts::Parts;
 use super::pass::{Found, decide, gather, wanted};
 use crate::apply::{PassOutcome, PayloadSource, Problem, layered_by_name};
-use crate::desired::Latest;
+use crate::desired::{Desired, Latest};
 use crate::error::chain;
 use crate::host::{Host, Observed};
 use crate::owner::Owner;
@@ -27,18 +28,18 @@ pub(super) async fn watch_on<H: Host, S: PayloadSource>(
         Err(error) => tracing::warn!(error = %chain(&error), "what is ours on the host is not known"),
     }
     let observed = parts.observe(notes).await;
-    let desired = wanted(parts, wish, notes);
+    let desired = wanted(wish, notes);
     let observed = observed?;
     let found = match &desired {
-        Ok(desired) => gather(parts, desired, &observed, notes).await.unwrap_or_else(|problem| {
+        Ok(desired) => offer(parts, desired, &observed, notes).await.unwrap_or_else(|problem| {
             tracing::info!(
                 reason = problem.reason.code(),
                 "the payload is not looked at: {}",
                 problem.message
             );
-            Found { payload: None, base: Base::default() }
+            Found::nothing(parts.rules.skew)
         }),
-        Err(_) => Found { payload: None, base: Base::default() },
+        Err(_) => Found::nothing(parts.rules.skew),
     };
     let base = match &found.payload {
         Some(_) => found.base.clone(),
@@ -46,13 +47,27 @@ pub(super) async fn watch_on<H: Host, S: PayloadSource>(
     };
     let map = found.payload.as_ref().map(|payload| &payload.map);
     notes.by_name = layered_by_name(map, notes.desired.as_ref(), &observed, &base);
-    let desired = desired?;
-    if found.payload.is_some() {
+    desired?;
+    if let Some(desired) = notes.desired.clone()
+        && found.payload.is_some()
+    {
         // What the agent would do, if it were to.
         let ledger = notes.ledger.clone();
         decide(parts, &found.inputs(&desired, &observed, &ledger), notes);
     }
     Ok(PassOutcome::Observed { owner })
+}
+
+/// What the wish means here: which payload, and what it offers on this base.
+async fn offer<H: Host, S: PayloadSource>(
+    parts: &Parts<'_, H, S>,
+    desired: &Desired,
+    observed: &Observed,
+    notes: &mut Notes<'_>,
+) -> Result<Found, Problem> {
+    let offered = offered(parts, desired, &observed.arch).await.map_err(|error| Problem::of(&error))?;
+    notes.desired = Some(offered.desired.clone());
+    gather(parts, &offered, observed, notes).await
 }
 
 /// What the next boot has, for the versions of what was layered by name; nothing where nothing was.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Clock;
 use super::notes::{Notes, Part};
+use super::offer::PayloadRules;
 use crate::apply::{Problem, State, Step, Watcher};
 use crate::host::{Host, Observed};
 use crate::owner::Owner;
@@ -16,8 +17,8 @@ pub struct Parts<'a, H, S> {
     pub source: &'a S,
     /// The agent's own state.
     pub state: &'a State,
-    /// The payload to use when no MachineConfig names one.
-    pub default_payload: Option<&'a str>,
+    /// What the settings say of payloads.
+    pub rules: PayloadRules<'a>,
     /// How long to wait for somebody else's transaction.
     pub wait_limit: Duration,
     /// How long our own transaction may take before it is given up as lost.

@@ -4,6 +4,7 @@ use extensions_manifest::Base;
 
 use super::hold;
 use super::notes::{Notes, Part};
+use super::offer::{Offered, offered};
 use super::onlooker::watch_on;
 use super::parts::Parts;
 use super::recover::recover;
@@ -13,8 +14,9 @@ use crate::apply::{
 use crate::desired::{Desired, Latest};
 use crate::error::chain;
 use crate::host::{Deployment, Host, HostError, Observed};
-use crate::payload::{Identifier, Payload, Reference};
-use crate::plan::{self, Change, Ledger, Plan, PlanInputs};
+use crate::payload::{Identifier, Labels, Payload, Reference};
+use crate::plan::{self, Change, Ledger, Plan, PlanInputs, SkewInputs};
+use crate::settings::Skew;
 
 /// How often a pass decides anew because somebody else's transaction came in between, or ours was lost.
 const ATTEMPTS: u32 = 4;
@@ -31,7 +33,7 @@ pub async fn once<H: Host, S: PayloadSource>(
         let outcome = watch_on(parts, owner, wish, &mut notes).await;
         return notes.report(outcome);
     }
-    let outcome = match wanted(parts, wish, &mut notes) {
+    let outcome = match wanted(wish, &mut notes) {
         Ok(desired) => converge(parts, lock, &desired, &mut notes).await,
         Err(problem) => {
             look_around(parts, &mut notes).await;
@@ -44,7 +46,7 @@ pub async fn once<H: Host, S: PayloadSource>(
 /// Says what a pass would do. Changes nothing, on the host or in the state, and needs no lock.
 pub async fn preview<H: Host, S: PayloadSource>(parts: &Parts<'_, H, S>, wish: &Latest) -> PassReport {
     let mut notes = Notes::new(parts.clock);
-    let outcome = match wanted(parts, wish, &mut notes) {
+    let outcome = match wanted(wish, &mut notes) {
         Ok(desired) => look_ahead(parts, &desired, &mut notes).await,
         Err(problem) => {
             look_around(parts, &mut notes).await;
@@ -62,8 +64,16 @@ async fn converge<H: Host, S: PayloadSource>(
 ) -> Result<PassOutcome, Problem> {
     parts.state.quarantine(lock).map_err(|error| Problem::of(&error))?;
     let mut attempt = 1;
+    let mut named = None;
     loop {
         let observed = recover(parts, lock, notes).await?;
+        let offered = match named.take() {
+            Some(offered) => offered,
+            None => offered(parts, desired, &observed.arch).await.map_err(|error| Problem::of(&error))?,
+        };
+        let offered = &*named.insert(offered);
+        let desired = &offered.desired;
+        notes.desired = Some(desired.clone());
         if let Some(outcome) = standing(desired, &observed, &notes.ledger) {
             forget_the_aim(parts, lock, desired, notes)?;
             return Ok(outcome);
@@ -77,7 +87,7 @@ async fn converge<H: Host, S: PayloadSource>(
         if !parts.insist {
             hold::rolled_back(desired, &observed, &notes.ledger).map_err(|held| Problem::of(&held))?;
         }
-        let found = gather(parts, desired, &observed, notes).await?;
+        let found = gather(parts, offered, &observed, notes).await?;
         let ledger = notes.ledger.clone();
         let inputs = found.inputs(desired, &observed, &ledger);
         let plan = decide(parts, &inputs, notes);
@@ -141,7 +151,10 @@ async fn look_ahead<H: Host, S: PayloadSource>(
         Some(intent) if intent.fulfilled_by(&observed).is_some() => intent.ledger,
         Some(_) | None => ledger,
     };
-    let found = gather(parts, desired, &observed, notes).await?;
+    let offered = offered(parts, desired, &observed.arch).await.map_err(|error| Problem::of(&error))?;
+    let desired = &offered.desired;
+    notes.desired = Some(desired.clone());
+    let found = gather(parts, &offered, &observed, notes).await?;
     let ledger = notes.ledger.clone();
     let inputs = found.inputs(desired, &observed, &ledger);
     match decide(parts, &inputs, notes) {
@@ -153,16 +166,9 @@ async fn look_ahead<H: Host, S: PayloadSource>(
     }
 }
 
-/// The wish, with the payload of the settings where no MachineConfig names one.
-pub(super) fn wanted<H, S>(
-    parts: &Parts<'_, H, S>,
-    wish: &Latest,
-    notes: &mut Notes<'_>,
-) -> Result<Desired, Problem> {
-    let mut desired = wish.clone().map_err(|error| Problem::of(&*error))?;
-    if desired.payload.is_none() {
-        desired.payload = parts.default_payload.map(str::to_owned);
-    }
+/// The wish, as it is noted until it is known which payload it means.
+pub(super) fn wanted(wish: &Latest, notes: &mut Notes<'_>) -> Result<Desired, Problem> {
+    let desired = wish.clone().map_err(|error| Problem::of(&*error))?;
     notes.desired = Some(desired.clone());
     Ok(desired)
 }
@@ -219,27 +225,36 @@ fn is_fixed(desired: &Desired) -> bool {
 pub(super) struct Found {
     pub(super) payload: Option<Payload>,
     pub(super) base: Base,
+    os_image: Option<Labels>,
+    policy: Skew,
 }
 
 impl Found {
+    /// Nothing was gathered.
+    pub(super) fn nothing(policy: Skew) -> Self {
+        Self { payload: None, base: Base::default(), os_image: None, policy }
+    }
+
     pub(super) fn inputs<'a>(
         &'a self,
         desired: &'a Desired,
         observed: &'a Observed,
         ledger: &'a Ledger,
     ) -> PlanInputs<'a> {
-        PlanInputs { desired, payload: self.payload.as_ref(), observed, base: &self.base, ledger }
+        let skew = SkewInputs { policy: self.policy, os_image: self.os_image.as_ref() };
+        PlanInputs { desired, payload: self.payload.as_ref(), observed, base: &self.base, ledger, skew }
     }
 }
 
 /// Loads the payload and reads the base that the call would start from; neither where nothing is wanted.
 pub(super) async fn gather<H: Host, S: PayloadSource>(
     parts: &Parts<'_, H, S>,
-    desired: &Desired,
+    offered: &Offered,
     observed: &Observed,
     notes: &mut Notes<'_>,
 ) -> Result<Found, Problem> {
-    let nothing = Found { payload: None, base: Base::default() };
+    let desired = &offered.desired;
+    let nothing = Found::nothing(parts.rules.skew);
     let Some(text) = desired.payload.as_deref().filter(|_| plan::wants_anything(desired)) else {
         return Ok(nothing);
     };
@@ -250,6 +265,8 @@ pub(super) async fn gather<H: Host, S: PayloadSource>(
     notes.took(Part::Payload, start);
     let (payload, stats) = loaded.map_err(|error| Problem::of(&error))?;
     notes.loaded(&payload, &observed.arch, stats);
+    offered.admit(&payload).map_err(|error| Problem::of(&error))?;
+    let os_image = offered.os_labels(parts.source, &observed.arch).await;
     let Some(next) = observed.pending_or_booted() else {
         return Ok(Found { payload: Some(payload), ..nothing });
     };
@@ -257,7 +274,8 @@ pub(super) async fn gather<H: Host, S: PayloadSource>(
     let start = notes.start();
     let base = parts.host.base(next, &payload.required_paths()).await;
     notes.took(Part::Observe, start);
-    Ok(Found { payload: Some(payload), base: base.map_err(|error| Problem::of(&error))? })
+    let base = base.map_err(|error| Problem::of(&error))?;
+    Ok(Found { payload: Some(payload), base, os_image, policy: parts.rules.skew })
 }
 
 pub(super) fn decide<H, S>(parts: &Parts<'_, H, S>, inputs: &PlanInputs<'_>, notes: &mut Notes<'_>) -> Plan {

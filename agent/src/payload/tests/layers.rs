@@ -15,7 +15,7 @@ fn every_compression_yields_the_same_packages() {
         let (payload, stats) = bench().load(&image_of(vec![Blob::of(&archive, how)])).unwrap();
         assert_eq!(names(&payload), ["libqb", "usbguard"]);
         assert_eq!(payload.layout, Layout::ExtensionsContainer);
-        assert_eq!(payload.version.as_deref(), Some("414.92"));
+        assert_eq!(payload.labels.version.as_deref(), Some("414.92"));
         let sizes: u64 = payload.packages.iter().map(|package| package.get().size).sum();
         assert_eq!((stats.bytes_written, stats.cached), (sizes, false));
     }

@@ -4,6 +4,7 @@ mod craft;
 mod hostile;
 mod layers;
 mod proxied;
+mod releases;
 mod stored;
 
 use super::*;

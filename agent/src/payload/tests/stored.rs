@@ -40,7 +40,7 @@ fn the_same_digest_is_never_fetched_twice() {
     let (second, stats) = again(&bench);
     assert_eq!(stats, FetchStats { cached: true, ..FetchStats::default() });
     assert_eq!(second.packages, first.packages);
-    assert_eq!((second.map, second.version, second.layout), (first.map, first.version, first.layout));
+    assert_eq!((second.map, second.labels, second.layout), (first.map, first.labels, first.layout));
     // Nor by another process that opens the same store.
     let other = loader(bench.directory.path(), ROOM);
     let (_, stats) = load(&other, &format!("oci:{}", bench.layout().display())).unwrap();
@@ -95,7 +95,7 @@ fn a_record_that_cannot_be_trusted_counts_as_not_there() {
         ("empty", |_| String::new()),
         ("without checksum", |text| text.lines().nth(1).unwrap().to_owned()),
         ("of another schema", |text| {
-            let body = text.lines().nth(1).unwrap().replace("\"schema\":1", "\"schema\":2");
+            let body = text.lines().nth(1).unwrap().replace("\"schema\":2", "\"schema\":1");
             format!("{}\n{body}", extensions_manifest::Sha256Digest::of(body.as_bytes()).hex())
         }),
     ];

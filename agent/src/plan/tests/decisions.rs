@@ -234,7 +234,45 @@ fn a_change_that_was_tampered_with_does_not_pass_the_checks() {
         observed: case.observed.clone(),
         base: small_base(),
         ledger: case.ledger.clone(),
+        skew: case.skew,
     };
     let flaw = check(Box::new(sound), &of_another.inputs()).unwrap_err();
     assert_eq!(flaw.invariant, "every install is a verified package of this payload");
+}
+
+#[test]
+fn a_payload_of_another_build_is_refused_by_default_and_said_where_it_is_allowed() {
+    let mut payload = release();
+    payload.labels.machine_os = Some("39.2.0".to_owned());
+    let mut observed = booted(&[]);
+    observed.deployments[0].version = Some("39.1.0".to_owned());
+    let mut case = Case::wants(&["usbguard"]).on(observed).from(payload);
+    let refusal = case.refusal();
+    let said: Vec<_> = refusal.objections().map(|objection| (objection.reason, &objection.message)).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].0, Reason::ReleaseSkew);
+    assert!(said[0].1.contains("`39.2.0`") && said[0].1.contains("`39.1.0`"), "{said:?}");
+    assert!(super::super::document(&case.inputs(), &case.plan()).warnings.is_empty());
+
+    case.skew = crate::settings::Skew::Allow;
+    case.change();
+    let warnings = super::super::document(&case.inputs(), &case.plan()).warnings;
+    assert_eq!(warnings.iter().map(|one| one.reason).collect::<Vec<_>>(), [Reason::ReleaseSkew]);
+
+    case.desired.extensions.clear();
+    assert!(
+        super::super::document(&case.inputs(), &case.plan()).warnings.is_empty(),
+        "nothing is taken from it"
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_beside_the_skew() {
+    let mut payload = release();
+    payload.labels.machine_os = Some("39.2.0".to_owned());
+    let mut observed = booted(&[]);
+    observed.deployments[0].version = Some("39.1.0".to_owned());
+    let case = Case::wants(&["nonsense"]).on(observed).from(payload);
+    let reasons: Vec<Reason> = case.refusal().objections().map(|objection| objection.reason).collect();
+    assert_eq!(reasons, [Reason::UnknownExtension, Reason::ReleaseSkew]);
 }

@@ -13,11 +13,12 @@ use extensions_manifest::map::{Extension, PackageSpec};
 use extensions_manifest::package::BasePackage;
 use extensions_manifest::{Base, ExtensionMap, ExtensionName, MapOrigin, Nevra, PackageFacts, Sha256Digest};
 
-use super::{Change, Ledger, Plan, PlanInputs, Refusal, check, plan};
+use super::{Change, Ledger, Plan, PlanInputs, Refusal, SkewInputs, check, plan};
 use crate::desired::{Desired, KernelType};
 use crate::host::{Deployment, LocalPackage, Observed};
-use crate::payload::{Layout, Payload, Pinned};
+use crate::payload::{Labels, Layout, Payload, Pinned};
 use crate::rpm::{Package, Signature, restore_from_checked_record};
+use crate::settings;
 
 pub(crate) fn nevra(text: &str) -> Nevra {
     text.parse().unwrap()
@@ -72,7 +73,7 @@ pub(crate) fn payload(build: &str, packages: &[(&str, &[&str])], extensions: &[(
             extensions: extensions.iter().map(extension).collect(),
         },
         packages: Arc::new(packages.iter().map(package).collect()),
-        version: Some("9.4".to_owned()),
+        labels: Labels { version: Some("9.4".to_owned()), ..Labels::default() },
     }
 }
 
@@ -154,6 +155,7 @@ pub(crate) fn wish(extensions: &[&str]) -> Desired {
         kernel_type_from: None,
         payload: Some("registry.test/extensions@".to_owned() + &Sha256Digest::of(b"one").to_string()),
         payload_from: Some("99-payload".to_owned()),
+        os_image: None,
     }
 }
 
@@ -164,6 +166,7 @@ struct Case {
     observed: Observed,
     base: Base,
     ledger: Ledger,
+    skew: settings::Skew,
 }
 
 impl Case {
@@ -174,6 +177,7 @@ impl Case {
             observed: booted(&[]),
             base: small_base(),
             ledger: Ledger::default(),
+            skew: settings::Skew::Refuse,
         }
     }
 
@@ -201,6 +205,7 @@ impl Case {
             observed: &self.observed,
             base: &self.base,
             ledger: &self.ledger,
+            skew: SkewInputs { policy: self.skew, os_image: None },
         }
     }
 

@@ -1,6 +1,6 @@
 //! A stand-in host in memory, a payload source that counts, and one node made of both.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
@@ -12,14 +12,16 @@ use extensions_manifest::{Base, Sha256Digest};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use super::super::{Clock, Parts, once, preview};
+use super::super::{Clock, Parts, PayloadRules, once, preview};
 use crate::apply::{PassReport, PayloadSource, State};
 use crate::desired::Desired;
 use crate::host::{
     Deployment, FinalizeRequest, Host, HostError, LayerRequest, LocalPackage, Observed, Outcome, Progress,
     RunningTransaction,
 };
-use crate::payload::{FetchProgress, FetchStats, Payload, PayloadError, Reference};
+use crate::payload::{
+    FetchProgress, FetchStats, Labels, Payload, PayloadError, Reference, Release, ReleaseError,
+};
 use crate::plan::tests::{USBGUARD, booted, deployment, release, small_base};
 use crate::rpm::{Package, Verified};
 
@@ -251,6 +253,10 @@ impl Host for FakeHost {
 pub(super) struct FakeSource {
     pub(super) payload: Mutex<Option<Payload>>,
     pub(super) loads: AtomicU32,
+    /// What its release images name.
+    pub(super) release: Mutex<Option<Release>>,
+    /// The labels of its other images, by reference.
+    pub(super) labels: Mutex<BTreeMap<String, Labels>>,
 }
 
 impl PayloadSource for FakeSource {
@@ -262,12 +268,18 @@ impl PayloadSource for FakeSource {
     ) -> Result<(Payload, FetchStats), PayloadError> {
         self.loads.fetch_add(1, Ordering::Relaxed);
         let payload = self.payload.lock().unwrap().clone();
-        let missing = || PayloadError::Unavailable {
-            operation: "asking for",
-            object: format!("{reference:?}"),
-            source: "connection refused".into(),
-        };
-        Ok((payload.ok_or_else(missing)?, FetchStats::default()))
+        Ok((payload.ok_or_else(|| refused(reference))?, FetchStats::default()))
+    }
+
+    async fn release(&self, reference: &Reference, _: &str) -> Result<Release, ReleaseError> {
+        let release = self.release.lock().unwrap().clone();
+        release
+            .ok_or_else(|| ReleaseError::Fetch { release: reference.to_string(), source: refused(reference) })
+    }
+
+    async fn labels(&self, reference: &Reference, _: &str) -> Result<Labels, PayloadError> {
+        let labels = self.labels.lock().unwrap().get(&reference.to_string()).cloned();
+        labels.ok_or_else(|| refused(reference))
     }
 
     fn open_package(&self, package: &Verified<Package>) -> Result<OwnedFd, PayloadError> {
@@ -275,6 +287,14 @@ impl PayloadSource for FakeSource {
         file.write_all(package.get().head.to_string().as_bytes()).unwrap();
         file.rewind().unwrap();
         Ok(file.into())
+    }
+}
+
+fn refused(reference: &Reference) -> PayloadError {
+    PayloadError::Unavailable {
+        operation: "asking for",
+        object: format!("{reference:?}"),
+        source: "connection refused".into(),
     }
 }
 
@@ -299,6 +319,8 @@ pub(super) struct Node {
     pub(super) state: State,
     pub(super) directory: tempfile::TempDir,
     pub(super) clock: FakeClock,
+    /// The release of its settings.
+    pub(super) release: Option<&'static str>,
     nonces: AtomicU32,
 }
 
@@ -319,7 +341,13 @@ impl Node {
                 changes: watch::Sender::new(0),
                 descriptors: 16,
             },
-            source: FakeSource { payload: Mutex::new(Some(release())), loads: AtomicU32::new(0) },
+            source: FakeSource {
+                payload: Mutex::new(Some(release())),
+                loads: AtomicU32::new(0),
+                release: Mutex::default(),
+                labels: Mutex::default(),
+            },
+            release: None,
             state: State::new(directory.path()),
             directory,
             clock: FakeClock::default(),
@@ -339,7 +367,7 @@ impl Node {
             host: &self.host,
             source: &self.source,
             state: &self.state,
-            default_payload: None,
+            rules: PayloadRules { release: self.release, ..PayloadRules::default() },
             wait_limit: Duration::from_secs(600),
             transaction_limit: Duration::from_secs(600),
             owner: &|| None,

@@ -5,4 +5,5 @@ mod drift;
 mod fake;
 mod looping;
 mod reboot;
+mod releases;
 mod stories;

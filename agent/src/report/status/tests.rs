@@ -16,6 +16,7 @@ fn desired() -> Desired {
         kernel_type_from: None,
         payload: Some("dir:/x".to_owned()),
         payload_from: Some("80-x".to_owned()),
+        os_image: None,
     }
 }
 
