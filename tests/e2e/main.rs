@@ -19,5 +19,6 @@ mod node;
 mod offline;
 mod reboot;
 mod refusals;
+mod release;
 mod state;
 mod telemetry;

@@ -78,6 +78,7 @@ mod tests {
     fn what_programs_read_has_a_schema_that_is_checked_in() {
         let schemas = [
             ("offer", schemars::schema_for!(crate::cli::list::Offer)),
+            ("forecast", crate::plan::Forecast::schema()),
             ("explanation", schemars::schema_for!(crate::cli::explain::Explanation)),
             ("fleet", schemars::schema_for!(crate::cli::fleet::Fleet)),
             ("config-dump", schemars::schema_for!(crate::cli::config::ConfigDump)),

@@ -10,6 +10,7 @@ mod context;
 mod docs;
 mod explain;
 mod fleet;
+mod forecast;
 mod gather;
 mod inputs;
 mod list;
@@ -34,6 +35,7 @@ use crate::telemetry::logging;
 pub use args::{Cli, Command, Common, ConfigCommand, Output};
 pub use context::Context;
 pub use docs::{commands_page, reasons_page};
+pub use forecast::{ForecastAnswer, Question, forecast};
 pub use render::{Answer, Screen, render};
 pub use stop::{Stop, tell};
 

@@ -54,7 +54,8 @@ fn blank(inputs: &PlanInputs<'_>) -> PlanDocument {
     }
 }
 
-fn payload(payload: &Payload) -> PayloadLine {
+/// The payload, as documents show it.
+pub(super) fn payload(payload: &Payload) -> PayloadLine {
     PayloadLine {
         reference: payload.pinned.to_string(),
         digest: payload.pinned.digest(),

@@ -9,6 +9,7 @@ mod check;
 mod describe;
 mod document;
 mod explain;
+mod forecast;
 mod kernel;
 mod ledger;
 mod obstacle;
@@ -35,6 +36,9 @@ pub use document::{
     API_VERSION, Decision, InstallLine, KeepLine, PayloadLine, PlanDocument, StartLine, UninstallLine,
 };
 pub use explain::explain;
+pub use forecast::{
+    ExtensionForecast, Forecast, ForecastGroup, ForecastNode, Next, NodeLine, Outcome, forecast,
+};
 pub use kernel::core as kernel_core;
 pub use ledger::{Aim, Ledger, Owned, Retired, Share, Staging};
 pub use refusal::{Objection, Refusal};

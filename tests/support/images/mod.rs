@@ -7,6 +7,7 @@ pub mod damage;
 mod layer;
 mod payload;
 pub mod raw;
+mod release;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 pub use layer::{Content, Layer};
 pub use payload::{EXTENSIONS, Kind, Payload};
+pub use release::ReleaseImage;
 
 /// How a layer is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,7 @@ pub struct Payload {
     base_layer_bytes: u64,
     repodata: bool,
     map: Option<Value>,
+    labels: Vec<(String, String)>,
     rpms: BTreeMap<String, PathBuf>,
 }
 
@@ -55,6 +56,7 @@ impl Payload {
             base_layer_bytes: 64 << 10,
             repodata: true,
             map: Some(map(extensions)),
+            labels: Vec::new(),
             rpms: BTreeMap::new(),
         };
         for file in build_all(&rpms) {
@@ -103,6 +105,19 @@ impl Payload {
     pub fn map(mut self, map: Option<Value>) -> Self {
         self.map = map;
         self
+    }
+
+    /// Another label of the image.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.labels.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The label by which a release says that the image belongs to that build of the operating system.
+    #[must_use]
+    pub fn built_for(self, version: &str) -> Self {
+        self.label("io.openshift.build.versions", &format!("machine-os={version}"))
     }
 
     /// Another package; one with the same file name is replaced.
@@ -181,7 +196,8 @@ impl Payload {
     }
 
     fn labelled(&self, image: Image) -> Image {
-        image.compression(self.compression).label("version", self.release.version())
+        let image = image.compression(self.compression).label("version", self.release.version());
+        self.labels.iter().fold(image, |image, (name, value)| image.label(name, value))
     }
 
     fn base(&self, place: &str) -> Image {

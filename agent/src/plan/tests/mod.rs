@@ -2,6 +2,7 @@
 
 mod decisions;
 mod documents;
+mod forecasts;
 mod kernels;
 mod ledgers;
 
