@@ -57,7 +57,7 @@ impl Loader {
                 let problem = format!("it holds no text `/{}`", PATH.join("/"));
                 Err(ReleaseError::Unreadable { release: pinned.to_string(), problem })
             }
-            Err(source) => Err(ReleaseError::Fetch { release, source }),
+            Err(source) => Err(ReleaseError::Fetch { release, source: Box::new(source) }),
         }
     }
 

@@ -46,7 +46,7 @@ pub enum ReleaseError {
         release: String,
         /// Why.
         #[source]
-        source: PayloadError,
+        source: Box<PayloadError>,
     },
     /// It is no release image.
     #[error("the release image `{release}`: {problem}")]

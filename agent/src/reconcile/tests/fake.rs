@@ -273,8 +273,10 @@ impl PayloadSource for FakeSource {
 
     async fn release(&self, reference: &Reference, _: &str) -> Result<Release, ReleaseError> {
         let release = self.release.lock().unwrap().clone();
-        release
-            .ok_or_else(|| ReleaseError::Fetch { release: reference.to_string(), source: refused(reference) })
+        release.ok_or_else(|| ReleaseError::Fetch {
+            release: reference.to_string(),
+            source: Box::new(refused(reference)),
+        })
     }
 
     async fn labels(&self, reference: &Reference, _: &str) -> Result<Labels, PayloadError> {
