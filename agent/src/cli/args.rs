@@ -166,6 +166,16 @@ pub struct FleetArgs {
     /// Only the nodes of this pool
     #[arg(long, value_name = "POOL")]
     pub pool: Option<String>,
+    /// Say instead how an upgrade to this payload would go for the nodes: `registry/repository@sha256:…`, `oci:DIR` or
+    /// `dir:DIR`
+    #[arg(long, value_name = "REF")]
+    pub payload: Option<String>,
+    /// Prove it on the base in this document of `observe`, from a host that runs the next release
+    #[arg(long, value_name = "FILE", requires = "payload")]
+    pub observed: Option<PathBuf>,
+    /// Exit with 2 when a node would be blocked
+    #[arg(long, requires = "payload")]
+    pub detailed_exitcode: bool,
 }
 
 /// What can be asked of the settings.
@@ -261,6 +271,10 @@ Examples:
   extensions-agent fleet
   extensions-agent fleet --pool worker
   extensions-agent fleet -o json | jq '.problems[]'
+  extensions-agent fleet --payload registry.example/next/extensions@sha256:…
+
+The last one says before an upgrade which nodes would be blocked on the next release, and why. Without `--observed` it \
+is known what the payload offers and what it lacks, and what it leaves to the base is counted.
 
 Reads the NodeExtensions of the cluster with the rights of whoever runs it; `get` and `list` on \
 `nodeextensions.extensions.agent` are enough. Nodes are named where they are not where they should be, a few of each \

@@ -95,7 +95,10 @@ async fn command(cli: Cli, process: Process) -> Result<Ended, Stop> {
                 explain::explain(&context, args.name.as_deref(), args.plan.observed.as_deref()).await?;
             show(&answer, &common, &context)
         }
-        Command::Fleet(args) => show(&fleet::fleet(&args).await?, &common, &context),
+        Command::Fleet(args) => match args.payload.as_deref() {
+            None => show(&fleet::fleet(&args).await?, &common, &context),
+            Some(next) => show(&fleet::next(&context, &args, next).await?, &common, &context),
+        },
         Command::Observe(_) => show(&gather::observe(&context).await?, &common, &context),
         Command::Config(ConfigCommand::Dump) => show(&config::dump(&context.loaded), &common, &context),
     }
