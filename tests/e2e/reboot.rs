@@ -36,7 +36,7 @@ fn what_is_wanted_is_staged_locked_finalized_once_and_booted() {
     host.reboot();
     assert_eq!(booted(&host), nevras(Release::First, "usbguard"));
     let mut daemon = immediate(&host).run_daemon();
-    daemon.await_notice("the node to be ready", |notice| notice.starts_with("STATUS=Ready"));
+    daemon.await_notice("the node to be ready", |notice| notice.starts_with("STATUS=Booted"));
     let metrics = wait::until("the step to be idle", || {
         let text = host.metrics();
         if text.contains("rollout_step{step=\"Idle\"} 1") { Ok(text) } else { Err(text) }

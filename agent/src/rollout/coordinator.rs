@@ -269,7 +269,7 @@ impl<'a, H: Host> Coordinator<'a, H> {
         self.status.send_if_modified(|status| {
             let next = shown.status(status, pool, now);
             if next.step != status.step {
-                tracing::info!(step = next.step.as_str(), message = next.message, "roll-out");
+                tracing::info!(step = next.step.as_str(), why = next.message, "roll-out");
             }
             let changed = next != *status;
             *status = next;
