@@ -137,10 +137,11 @@ impl<'a, H: Host> Coordinator<'a, H> {
             }
         };
         for _ in 0..ACTIONS {
-            let done = match step::next(&facts, &self.memory) {
-                Action::Rest(rest) => return self.rest(&rest, moment.now),
-                action => self.act(action, moment).await,
-            };
+            let action = step::next(&facts, &self.memory);
+            if let Action::Rest(rest) = &action {
+                return self.rest(rest, moment.now);
+            }
+            let done = self.act(action, moment).await;
             match done {
                 Ok(Done::Go) => {}
                 Ok(Done::Later(shown)) => {
