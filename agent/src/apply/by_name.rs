@@ -41,6 +41,18 @@ pub fn layered_by_name(
     states
 }
 
+/// `ours` with what was layered by name. What is ours in the ledger is known better than that.
+pub fn with_by_name(
+    mut ours: BTreeMap<ExtensionName, ExtensionState>,
+    by_name: BTreeMap<ExtensionName, ExtensionState>,
+) -> BTreeMap<ExtensionName, ExtensionState> {
+    ours.retain(|name, state| !by_name.contains_key(name) || !state.packages.is_empty());
+    for (name, state) in by_name {
+        ours.entry(name).or_insert(state);
+    }
+    ours
+}
+
 /// The packages that each extension names. Where no payload says it, our own table does, as far as all of a row is
 /// layered: the newest of them.
 fn named(

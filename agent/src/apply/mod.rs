@@ -27,7 +27,7 @@ use crate::host::{Host, HostError, LayerRequest, LocalFile, Observed, Outcome, P
 use crate::payload::FetchProgress;
 use crate::plan::{Change, CheckedPlan, PlanDocument};
 
-pub use by_name::layered_by_name;
+pub use by_name::{layered_by_name, with_by_name};
 pub use confirm::confirm;
 pub use error::ApplyError;
 pub use extension_states::extension_states;

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use extensions_manifest::ExtensionName;
+use extensions_manifest::{Base, ExtensionName};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::context::Context;
 use super::render::{Answer, Screen, list, span};
 use super::stop::Stop;
-use crate::apply::{ExtensionState, PassOutcome, PassReport, Problem, State, Timings, extension_states};
+use super::wishing::Around;
+use crate::apply::{
+    ExtensionState, PassOutcome, PassReport, Problem, State, Timings, extension_states, layered_by_name,
+    with_by_name,
+};
 use crate::error::Reason;
 use crate::host::{Deployment, Host, HostError, Observed};
 use crate::report::status::LastPass;
@@ -67,8 +71,16 @@ async fn look(context: &Context) -> Result<Status, Stop> {
     let desired = context.desired()?;
     let observed = context.host().await?.observe().await?;
     let ledger = State::new(&context.settings().state.directory).ledger()?;
-    let extensions = extension_states(Some(&desired), &ledger, Some(&observed));
-    let outcome = standing(&extensions, &observed);
+    let mut extensions = extension_states(Some(&desired), &ledger, Some(&observed));
+    let owner = Around::the_host(context.settings()).owner();
+    let outcome = match owner {
+        Some(owner) => {
+            let by_name = layered_by_name(None, Some(&desired), &observed, &Base::default());
+            extensions = with_by_name(extensions, by_name);
+            PassOutcome::Observed { owner }
+        }
+        None => standing(&extensions, &observed),
+    };
     let reboot_pending = match &outcome {
         PassOutcome::AwaitingReboot { .. } => true,
         PassOutcome::NothingWanted
@@ -81,7 +93,7 @@ async fn look(context: &Context) -> Result<Status, Stop> {
     Ok(Status::of(&PassReport {
         at: context.now,
         outcome,
-        owner: None,
+        owner,
         source_problem: None,
         calls: 0,
         extensions,

@@ -118,7 +118,7 @@ pub enum DesiredError {
     },
     /// No operator has said what the node should have.
     #[error(
-        "the Node `{node}` has no annotation `machineconfiguration.openshift.io/desiredConfig`, and `cluster.source` is `operator`"
+        "the Node `{node}` has no annotation `machineconfiguration.openshift.io/desiredConfig`, by which the operator says what it should have"
     )]
     NotAnnotated {
         /// The node.

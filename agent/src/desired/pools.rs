@@ -20,6 +20,8 @@ pub struct Pool {
     pub meta: Meta,
     /// What the roll-out needs of it.
     pub view: PoolView,
+    /// Whether an operator renders its MachineConfigs into one.
+    pub rendered: bool,
     nodes: Option<Selector>,
     configs: Option<Selector>,
 }
@@ -37,6 +39,12 @@ struct Spec {
     node_selector: Option<RawSelector>,
     max_unavailable: Option<Count>,
     paused: Option<bool>,
+    configuration: Option<Configuration>,
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +79,8 @@ pub fn parse(bytes: &[u8]) -> Result<Pool, String> {
     };
     let nodes = spec.node_selector.map(Selector::of).transpose()?;
     let configs = spec.machine_config_selector.map(Selector::of).transpose()?;
-    Ok(Pool { meta, view, nodes, configs })
+    let rendered = spec.configuration.and_then(|rendered| rendered.name).is_some_and(|name| !name.is_empty());
+    Ok(Pool { meta, view, rendered, nodes, configs })
 }
 
 /// Who a MachineConfig is: its metadata, without the megabytes that it may carry.
@@ -183,7 +192,9 @@ mod tests {
             let text = format!(
                 r#"{{"metadata":{{"name":"x","uid":"u"}},"spec":{{"paused":true,"maxUnavailable":{text}}},"status":{{"machineCount":3}}}}"#
             );
-            let view = parse(text.as_bytes()).unwrap().view;
+            let pool = parse(text.as_bytes()).unwrap();
+            assert!(!pool.rendered);
+            let view = pool.view;
             let expected = PoolView {
                 name: "x".to_owned(),
                 max_unavailable: Some(expected.to_owned()),

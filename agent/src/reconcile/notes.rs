@@ -8,7 +8,8 @@ use extensions_manifest::ExtensionName;
 
 use super::Clock;
 use crate::apply::{
-    ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings, extension_states,
+    ExtensionState, FetchSummary, PassOutcome, PassReport, PayloadSummary, Problem, Timings,
+    extension_states, with_by_name,
 };
 use crate::desired::Desired;
 use crate::host::{Deployment, LocalPackage, Observed};
@@ -99,12 +100,8 @@ impl<'a> Notes<'a> {
         let outcome = outcome.unwrap_or_else(|problem| PassOutcome::NotDone { problem });
         // What is wanted may be in the next boot without a package of ours: the new base has it, or an admin layered it.
         let waits = matches!(outcome, PassOutcome::AwaitingReboot { .. } | PassOutcome::Staged { .. });
-        let mut extensions = extension_states(self.desired.as_ref(), &self.ledger, observed);
-        // What is ours in the ledger is known better than by name.
-        extensions.retain(|name, state| !self.by_name.contains_key(name) || !state.packages.is_empty());
-        for (name, state) in self.by_name {
-            extensions.entry(name).or_insert(state);
-        }
+        let ours = extension_states(self.desired.as_ref(), &self.ledger, observed);
+        let extensions = with_by_name(ours, self.by_name);
         let moves = |state: &ExtensionState| state.staged != state.booted;
         let theirs = self.owner.is_some() && extensions.values().any(moves);
         PassReport {

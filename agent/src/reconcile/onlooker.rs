@@ -29,7 +29,11 @@ pub(super) async fn watch_on<H: Host, S: PayloadSource>(
     }
     let observed = parts.observe(notes).await;
     let desired = wanted(wish, notes);
-    let observed = observed?;
+    let observed = match observed {
+        // There may be no rpm-ostree on such a host at all.
+        Err(_) if owner == Owner::Bootc => return desired.map(|_| PassOutcome::Observed { owner }),
+        observed => observed?,
+    };
     let found = match &desired {
         Ok(desired) => offer(parts, desired, &observed, notes).await.unwrap_or_else(|problem| {
             tracing::info!(

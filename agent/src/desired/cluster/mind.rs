@@ -20,6 +20,7 @@ use super::pause::pause;
 use super::picture::{News, Picture, Wanted};
 use super::request::{Kind, Target};
 use super::seen::Seen;
+use crate::error::{Failure, Reason};
 use crate::settings::Source;
 
 /// How long news are gathered before they are looked at: lists of three kinds come close together.
@@ -181,6 +182,7 @@ impl Mind {
     }
 
     fn tell(&mut self, outcome: Result<Decision, DesiredError>) {
+        let believed = !outcome.as_ref().is_err_and(|error| error.reason() == Reason::StaleClusterData);
         let (latest, health) = match outcome {
             Ok(Decision::Wish(desired)) => (Some(Ok(desired)), None),
             Ok(Decision::Stay(error)) => (self.unless_known(error.into()), None),
@@ -197,18 +199,12 @@ impl Mind {
             }
             Err(error) => (Some(Err(Arc::new(error))), None),
         };
-        let node = self.picture.node(self.source);
-        let mut stirred = change(&self.told.node, node, PartialEq::eq)
-            .is_some_and(|before| owned(before.as_ref()) != owned(self.told.node.borrow().as_ref()));
+        let mut stirred = believed && self.tell_node();
         if let Some(latest) = latest {
             change(&self.told.latest, latest, same);
         }
         let health: Health = health.or_else(|| self.picture.trouble().cloned());
-        stirred |= change(&self.told.health, health, |left, right| match (left, right) {
-            (Some(left), Some(right)) => left.to_string() == right.to_string(),
-            (left, right) => left.is_none() && right.is_none(),
-        })
-        .is_some();
+        stirred |= change(&self.told.health, health, is_same_trouble).is_some();
         if stirred {
             self.told.stirred.send_modify(|times| *times = times.wrapping_add(1));
         }
@@ -216,6 +212,12 @@ impl Mind {
             // Whoever started us may have stopped waiting.
             let _ = first.send(());
         }
+    }
+
+    /// Tells of the Node; whether somebody else may own it now.
+    fn tell_node(&self) -> bool {
+        let before = change(&self.told.node, self.picture.node(self.source), PartialEq::eq);
+        before.is_some_and(|before| owned(before.as_ref()) != owned(self.told.node.borrow().as_ref()))
     }
 
     /// What is told when the cluster cannot be known: nothing new, where something is known of it.
@@ -251,6 +253,19 @@ fn is_worth_another_try(error: &DesiredError) -> bool {
         | DesiredError::ObjectLimit { .. }
         | DesiredError::ManyPools { .. }
         | DesiredError::Kept { .. } => false,
+    }
+}
+
+/// Three watches of one server that is away tell of it in three ways.
+fn is_same_trouble(left: &Health, right: &Health) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => {
+            let away = Reason::ClusterUnavailable;
+            let both_away = left.reason() == away && right.reason() == away;
+            both_away || left.to_string() == right.to_string()
+        }
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

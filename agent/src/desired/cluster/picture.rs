@@ -202,7 +202,7 @@ impl Picture {
             Some(Ok(node)) => node,
         };
         if self.joins(source) {
-            return self.selected(node);
+            return self.selected(node, source);
         }
         match &node.desired_config {
             Some(rendered) => Ok(Wanted::Rendered(rendered.clone())),
@@ -210,11 +210,15 @@ impl Picture {
         }
     }
 
-    fn selected(&self, node: &NodeView) -> Result<Wanted, DesiredError> {
+    fn selected(&self, node: &NodeView, source: Source) -> Result<Wanted, DesiredError> {
         if [Kind::Pools, Kind::Configs].iter().any(|kind| self.version(*kind).is_none()) {
             return Ok(Wanted::Unknown);
         }
         let pool = self.pool_of(node)?;
+        if pool.rendered && source == Source::Auto {
+            // The operator decides when a node gets what it has rendered; it has not decided yet.
+            return Err(DesiredError::NotAnnotated { node: node.name.clone() });
+        }
         if pool.view.paused {
             return Ok(Wanted::Paused(pool.view.name.clone()));
         }

@@ -4,6 +4,7 @@ mod crashes;
 mod drift;
 mod fake;
 mod looping;
+mod observing;
 mod reboot;
 mod releases;
 mod stories;

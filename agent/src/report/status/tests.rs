@@ -104,8 +104,22 @@ fn the_short_answers_follow_the_outcome() {
     assert_eq!(case(PassOutcome::NothingWanted), (Truth::True, Truth::True, "NothingWanted".to_owned()));
     assert_eq!(case(awaiting), (Truth::False, Truth::True, "RebootPending".to_owned()));
     assert_eq!(case(not_done()), (Truth::False, Truth::False, "UnmetRequirement".to_owned()));
+    let observed = || PassOutcome::Observed { owner: crate::owner::Owner::MachineConfigDaemon };
+    assert_eq!(case(observed()), (Truth::True, Truth::True, "Observed".to_owned()));
+    let lacking = report(observed(), state(true, true, false));
+    assert_eq!(told(&lacking), (Truth::False, Truth::True, "Observed".to_owned()));
+    let unseen = PassReport { observed: None, ..lacking };
+    assert_eq!(told(&unseen), (Truth::Unknown, Truth::Unknown, "Observed".to_owned()));
     let blind = PassReport { observed: None, ..report(not_done(), state(true, false, false)) };
     assert_eq!(told(&blind), (Truth::Unknown, Truth::Unknown, "UnmetRequirement".to_owned()));
+}
+
+#[test]
+fn an_onlooker_says_who_owns_the_host_and_what_would_change_it() {
+    let outcome = PassOutcome::Observed { owner: crate::owner::Owner::MachineConfigDaemon };
+    let message = &Status::of(&report(outcome, state(true, true, true))).conditions[0].message;
+    assert!(message.starts_with("only observed, because the machine-config-daemon"), "{message}");
+    assert!(message.contains("`host.mode = \"own\"`"), "{message}");
 }
 
 #[test]

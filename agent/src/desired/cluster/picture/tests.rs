@@ -107,6 +107,16 @@ fn a_paused_pool_changes_nothing() {
 }
 
 #[test]
+fn what_an_operator_renders_is_not_taken_before_it_is_handed_out() {
+    let rendering = r#"{"metadata":{"name":"worker","uid":"p"},"spec":{"configuration":{"name":"rendered-worker-1"},
+        "nodeSelector":{"matchLabels":{"node-role.kubernetes.io/worker":""}}}}"#;
+    let pool = Item::of(Kind::Pools, rendering.as_bytes());
+    let picture = listed(node(""), vec![pool], Vec::new());
+    assert_eq!(reason(&picture, Source::Auto), Reason::MissingObject);
+    assert_eq!(picture.wanted("n", Source::Pools).unwrap(), selected(&[]));
+}
+
+#[test]
 fn trouble_takes_nothing_away_and_ends_with_the_next_word() {
     let mut picture = listed(node(""), vec![pool("worker", false)], Vec::new());
     picture.hear(News { kind: Kind::Nodes, what: What::Trouble(DesiredError::NotAskedYet) });
