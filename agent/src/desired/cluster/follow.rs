@@ -155,7 +155,10 @@ impl Follower {
             let what = match line {
                 Line::Changed(object) => What::Changed(Item::of(self.target.kind, object), number(&at)),
                 Line::Removed(object) => What::Removed(name(object), number(&at)),
-                Line::AsOf => What::AsOf(number(&at)),
+                Line::AsOf => {
+                    lines.marked();
+                    What::AsOf(number(&at))
+                }
                 Line::Gone => return Ended::Relist,
                 Line::Failed(problem) => return Ended::Failed(self.malformed(problem)),
             };

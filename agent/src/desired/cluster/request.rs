@@ -15,8 +15,11 @@ use crate::cluster::ClusterError;
 
 /// How long an answer may take to begin or, where it is short, to end.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a watch may be silent: the server marks where it stands about every minute.
+/// How long a watch may be silent that was marked once: the server does it about every minute then.
 const SILENCE: Duration = Duration::from_secs(180);
+/// How long one may be silent before. A server that has not seen any change of a kind since it started has no mark to
+/// give; it hears of one from etcd within ten minutes. A shorter limit would be requests for nothing on a quiet cluster.
+const UNMARKED: Duration = Duration::from_secs(15 * 60);
 /// Most objects of one page.
 const PAGE: usize = 100;
 /// Largest page, in bytes.
@@ -115,7 +118,7 @@ impl Target {
         ));
         let operation = self.operation("watch");
         let asked = Asked { address, accept: self.kind.accept(false), operation: operation.clone() };
-        Ok(Lines { reader: Box::pin(asked.reader(client).await?), operation })
+        Ok(Lines { reader: Box::pin(asked.reader(client).await?), operation, silence: UNMARKED })
     }
 }
 
@@ -176,9 +179,15 @@ impl Asked {
 pub(super) struct Lines<R> {
     reader: std::pin::Pin<Box<R>>,
     operation: String,
+    silence: Duration,
 }
 
 impl<R: AsyncBufRead> Lines<R> {
+    /// The server has marked where it stands, and will go on to.
+    pub(super) fn marked(&mut self) {
+        self.silence = SILENCE;
+    }
+
     /// The next line; none when the server has ended the watch in order.
     ///
     /// Not cancel-safe: a line that was read in part is lost, so whoever drops this drops the watch.
@@ -191,9 +200,9 @@ impl<R: AsyncBufRead> Lines<R> {
             while !take(&mut self.reader.as_mut(), &mut bytes, LINE_BYTES, Some(b'\n')).await? {}
             Ok::<_, std::io::Error>(bytes)
         };
-        let line = timeout(SILENCE, read).await;
+        let line = timeout(self.silence, read).await;
         let line = line
-            .map_err(|_| away(&self.operation, &format!("silent for {} s", SILENCE.as_secs())))?
+            .map_err(|_| away(&self.operation, &format!("silent for {} s", self.silence.as_secs())))?
             .map_err(|error| away(&self.operation, &error.to_string()))?;
         Ok((!line.is_empty()).then_some(line))
     }
@@ -251,14 +260,18 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_split_bounded_and_end_with_the_stream() {
-        let mut lines =
-            Lines { reader: Box::pin(&b"one\ntwo\nlast"[..]), operation: "watch nodes".to_owned() };
+        let mut lines = Lines {
+            reader: Box::pin(&b"one\ntwo\nlast"[..]),
+            operation: "watch nodes".to_owned(),
+            silence: SILENCE,
+        };
         for expected in ["one\n", "two\n", "last"] {
             assert_eq!(lines.next().await.unwrap().unwrap(), expected.as_bytes());
         }
         assert_eq!(lines.next().await.unwrap(), None);
         let long = vec![b'x'; LINE_BYTES + 1];
-        let mut lines = Lines { reader: Box::pin(&long[..]), operation: "watch nodes".to_owned() };
+        let mut lines =
+            Lines { reader: Box::pin(&long[..]), operation: "watch nodes".to_owned(), silence: SILENCE };
         assert!(lines.next().await.unwrap_err().to_string().contains("more than"));
     }
 }
