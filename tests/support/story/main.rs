@@ -6,6 +6,7 @@
     reason = "part of the test bed: a failed step must stop the story where it stands"
 )]
 
+mod fleet;
 mod hold;
 mod story;
 
@@ -32,6 +33,8 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
+    /// Show a roll-out: a MachineConfig in a real cluster, two nodes, and never both away.
+    Fleet,
     /// Start a host with a registry and a payload, and leave it running.
     Up,
     /// Run the agent on a host: `sandbox agent DIR status`.
@@ -68,6 +71,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Story { keep: true } => hold::start(true),
+        Verb::Fleet => {
+            fleet::tell();
+            ExitCode::SUCCESS
+        }
         Verb::Up => hold::start(false),
         Verb::Hold { story } => hold::hold(story),
         Verb::Agent { dir, args } => agent(&dir, &args),

@@ -135,7 +135,7 @@ fn table(text: &str, head: &str) -> Vec<String> {
 }
 
 /// Lines beside a title.
-fn under(title: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) {
+pub(crate) fn under(title: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) {
     let mut title = title;
     for line in lines {
         say(&format!("{title:12} {}", line.as_ref().trim_start()));
@@ -170,13 +170,13 @@ fn has_usbguard(host: &Sandbox) -> bool {
     host.booted_packages().iter().any(|package| package.starts_with("usbguard-1"))
 }
 
-fn heading(text: &str) {
+pub(crate) fn heading(text: &str) {
     let styled =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
     let (strong, plain) = if styled { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     say(&format!("\n{strong}── {text}{plain}"));
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("{text}");
 }
