@@ -48,6 +48,19 @@ fn a_token_of_a_node_says_which_node_it_is_and_nothing_more_is_allowed() {
 }
 
 #[test]
+fn the_projects_manifests_are_taken_twice_and_their_kinds_are_served() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    cluster.install();
+    for kind in ["nodeextensions", "machineconfigs", "machineconfigpools"] {
+        cluster.kubectl(&["get", kind]).expect_success();
+    }
+    cluster.add_node("bed-2", WORKER);
+    let kubeconfig = cluster.node_kubeconfig("bed-2");
+    cluster.kubectl_as(&kubeconfig, &["get", "machineconfigs"]).expect_success();
+}
+
+#[test]
 fn a_token_ends_with_its_node() {
     let cluster = Cluster::shared();
     cluster.add_node("bed-1", WORKER);
