@@ -118,7 +118,7 @@ fn summary(nodes: &[FleetNode], record: &Transitions, start: Instant) {
 fn done(cluster: &Cluster, node: &FleetNode) -> Result<(), String> {
     condition(cluster, node.name(), "Ready", "True")?;
     let found = cluster.get_json(&["node", node.name()]);
-    if found["spec"]["unschedulable"] == true {
+    if found.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) {
         return Err("it is cordoned".to_owned());
     }
     if node.has_booted("usbguard-1") { Ok(()) } else { Err("usbguard is not booted".to_owned()) }
@@ -131,9 +131,13 @@ fn condition(cluster: &Cluster, node: &str, kind: &str, status: &str) -> Result<
         return Err(said.stderr);
     }
     let found = said.json();
-    let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let fits = |condition: &Value| condition["type"] == kind && condition["status"] == status;
-    if conditions.iter().any(fits) { Ok(()) } else { Err(format!("{:#}", found["status"])) }
+    let conditions = found.pointer("/status/conditions").and_then(Value::as_array);
+    let text = |condition: &Value, key: &str| condition.get(key).and_then(Value::as_str).map(str::to_owned);
+    let fits = |condition: &Value| {
+        text(condition, "type").as_deref() == Some(kind)
+            && text(condition, "status").as_deref() == Some(status)
+    };
+    if conditions.is_some_and(|all| all.iter().any(fits)) { Ok(()) } else { Err(format!("{found:#}")) }
 }
 
 /// The main table of this story.
