@@ -44,11 +44,10 @@ pub(crate) fn print(nodes: usize, empty: &Reading, before: &Reading, after: &Rea
     let seconds = after.at.duration_since(before.at).as_secs_f64();
     let hours = seconds / 3600.0;
     let watches = ours(&after.counts.open());
-    let open: f64 = difference(&watches, &ours(&empty.counts.open())).values().sum();
-    let joining: f64 =
-        difference(&ours(&before.counts.requests()), &ours(&empty.counts.requests())).values().sum();
+    let open = sum(&difference(&watches, &ours(&empty.counts.open())));
+    let joining = sum(&difference(&ours(&before.counts.requests()), &ours(&empty.counts.requests())));
     let asked = difference(&ours(&after.counts.requests()), &ours(&before.counts.requests()));
-    let idle: f64 = asked.values().sum();
+    let idle = sum(&asked);
     let bytes = |one: &Bytes, other: &Bytes| (one.sent - other.sent + one.received - other.received) as f64;
     let (join_bytes, idle_bytes) = (bytes(&before.bytes, &empty.bytes), bytes(&after.bytes, &before.bytes));
     row("nodes", &format!("{nodes}"));
@@ -57,9 +56,14 @@ pub(crate) fn print(nodes: usize, empty: &Reading, before: &Reading, after: &Rea
     row("open watches", &format!("{open:.0} ({:.2} a node)", open / count));
     row("to join: requests a node", &format!("{:.1}", joining / count));
     row("to join: KiB a node", &format!("{:.1}", join_bytes / count / 1024.0));
+    // A watch that begins and ends outside the window is not seen in it, so what the hour holds is added.
     row(
         "at rest: requests a node-hour",
-        &format!("{:.2} ({idle:.0} in {seconds:.0} s; a watch lasts up to an hour)", idle / count / hours),
+        &format!(
+            "{:.2} seen ({idle:.0} in {seconds:.0} s), {:.2} or some more for watches that last an hour at most",
+            idle / count / hours,
+            open / count
+        ),
     );
     for ((verb, resource), number) in &asked {
         row("", &format!("{verb} {resource} {number:.0}"));
@@ -89,6 +93,11 @@ fn ours(table: &Table) -> Table {
         .filter(|((_, resource), _)| fits(resource))
         .map(|(key, value)| (key.clone(), *value))
         .collect()
+}
+
+/// An empty sum is nought, not less.
+fn sum(table: &Table) -> f64 {
+    table.values().fold(0.0, |sum, value| sum + value)
 }
 
 /// What came since; nothing is left out but what stayed.
