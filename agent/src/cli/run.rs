@@ -47,6 +47,7 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
         metrics.succeeded_before(before.as_of);
     }
     let serving = serve(settings, inherited, Arc::clone(&metrics), &stop);
+    let serving_tcp = serve_tcp(settings, Arc::clone(&metrics), &stop);
     let notifier = Notifier::from_environment();
     notifier.status("starting");
     let parts = OwnParts::open(context).await?;
@@ -85,7 +86,7 @@ pub(super) async fn run(context: &Context, inherited: Option<UnixListener>) -> R
     if let Some(publisher) = publisher {
         publisher.finish().await;
     }
-    for task in [Some(signals), serving].into_iter().flatten() {
+    for task in [Some(signals), serving, serving_tcp].into_iter().flatten() {
         // They end with the token; a task that does not is ended with the process.
         let _ = tokio::time::timeout(LEAVING, task).await;
     }
@@ -171,6 +172,23 @@ fn serve(
     Some(tokio::spawn(async move {
         if let Err(error) = server::serve(listener, metrics, stop).await {
             tracing::error!(%error, "metrics are not served any more");
+        }
+    }))
+}
+
+/// Serves metrics on the loopback too, where the settings say so.
+fn serve_tcp(settings: &Settings, metrics: Arc<Metrics>, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+    let listener = match server::bind(settings.metrics.listen?) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "metrics are not served on the loopback");
+            return None;
+        }
+    };
+    let stop = stop.clone();
+    Some(tokio::spawn(async move {
+        if let Err(error) = server::serve_tcp(listener, metrics, stop).await {
+            tracing::error!(%error, "metrics are not served on the loopback any more");
         }
     }))
 }

@@ -1,5 +1,6 @@
 //! One value against its key: allowed and put into place, or refused with what would be allowed. Pure.
 
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ impl Kind {
                 *slot(settings) = Some(text.to_owned());
                 Some(text.to_owned())
             }
+            Kind::OptionalLoopback(slot) => {
+                let address = loopback(text(value)?)?;
+                *slot(settings) = Some(address);
+                Some(address.to_string())
+            }
             Kind::Bytes(least, most, slot) => {
                 let bytes = bytes(value).filter(|bytes| (*least..=*most).contains(bytes))?;
                 *slot(settings) = bytes;
@@ -77,6 +83,9 @@ impl Kind {
         match self {
             Kind::Path(_) | Kind::OptionalPath(_) => "an absolute path without `..`".to_owned(),
             Kind::OptionalText(_) | Kind::Text(_) => "one line of text".to_owned(),
+            Kind::OptionalLoopback(_) => {
+                "a loopback address and a port, such as `127.0.0.1:9472` or `[::1]:9472`".to_owned()
+            }
             Kind::Count(least, most, _) => format!("a number from `{least}` to `{most}`"),
             Kind::Bytes(least, most, _) => {
                 format!("a size from `{}` to `{}`", show_bytes(*least), show_bytes(*most))
@@ -99,6 +108,11 @@ fn absolute(text: &str) -> Option<PathBuf> {
     let path = Path::new(text);
     let upwards = path.components().any(|part| part == Component::ParentDir);
     (path.is_absolute() && !upwards).then(|| path.components().collect())
+}
+
+/// Metrics are served without encryption and to whoever asks, so never beyond this host.
+fn loopback(text: &str) -> Option<SocketAddr> {
+    text.parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback() && address.port() != 0)
 }
 
 /// `4GiB`, `512MiB`, `1048576` or the bare number.

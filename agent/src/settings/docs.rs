@@ -64,7 +64,9 @@ fn shown(key: &Key) -> &'static str {
         | Kind::Count(..)
         | Kind::Duration(..)
         | Kind::Word(..) => key.default.unwrap_or_default(),
-        Kind::OptionalPath(_) | Kind::OptionalText(_) => key.default.or(key.example).unwrap_or_default(),
+        Kind::OptionalPath(_) | Kind::OptionalText(_) | Kind::OptionalLoopback(_) => {
+            key.default.or(key.example).unwrap_or_default()
+        }
     }
 }
 

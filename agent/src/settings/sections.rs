@@ -1,5 +1,6 @@
 //! The settings as types, a struct for each section.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -195,7 +196,7 @@ pub struct MetricsSettings {
     /// The unix socket that serves `/metrics`.
     pub socket: PathBuf,
     /// A loopback address that serves them too.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
     /// A file for node-exporter's textfile collector.
     pub textfile: Option<PathBuf>,
 }

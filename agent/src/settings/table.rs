@@ -1,5 +1,6 @@
 //! The table of keys. A new setting is one row here and one field in [`Settings`].
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub enum Kind {
     OptionalPath(fn(&mut Settings) -> &mut Option<PathBuf>),
     /// One line of text, or unset.
     OptionalText(fn(&mut Settings) -> &mut Option<String>),
+    /// An address of this host that only this host reaches, and a port; or unset.
+    OptionalLoopback(fn(&mut Settings) -> &mut Option<SocketAddr>),
     /// A number of bytes between two bounds.
     Bytes(u64, u64, fn(&mut Settings) -> &mut u64),
     /// A span of time between two bounds.
@@ -280,7 +283,7 @@ pub const KEYS: &[Key] = &[
         default: None,
         example: Some("127.0.0.1:9472"),
         doc: "A loopback address on which `/metrics` is served too, without encryption: for a proxy on the host that asks who scrapes.",
-        kind: Kind::OptionalText(|settings| &mut settings.metrics.listen),
+        kind: Kind::OptionalLoopback(|settings| &mut settings.metrics.listen),
     },
     Key {
         section: "metrics",

@@ -70,10 +70,14 @@ catalogue! {
         "1 when the booted deployment has all packages of the extension";
     EXTENSION_INFO = Gauge, "extension_info", ["extension", "package", "version", "arch"],
         "Always 1: a package that the extension has on the booted host, or will have after the reboot, and its version";
+    EXTENSION_VERSION = Gauge, "extension_version", ["extension", "version"],
+        "Always 1: the version of an extension on the booted host, or after the reboot; that of its payload, else of its package";
     REBOOT_PENDING = Gauge, "reboot_pending", [],
         "1 when a staged deployment waits for a reboot";
     BLOCKED = Gauge, "blocked", ["reason"],
         "1 for the reason why the last pass did not reach what is desired; no series when it did";
+    BLOCKED_CLASS = Gauge, "blocked_class", ["class"],
+        "1 for what that reason asks for: `retry`, `wait`, `refuse` (a person has to act) or `bug`; no series where none blocks";
     PASSES = Counter, "passes", ["result"],
         "Passes of the loop, by what came of them";
     FAILURES = Counter, "failures", ["reason"],

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::catalogue::{self, Row};
+use super::grouping::Grouping;
 use super::reporting::Reporting;
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Timings};
 use crate::error::{Class, Reason};
@@ -163,6 +164,7 @@ pub struct Metrics {
     staged: Family<ExtensionLabel, Gauge>,
     booted: Family<ExtensionLabel, Gauge>,
     info: Family<PackageLabels, Gauge>,
+    grouping: Grouping,
     reboot_pending: Gauge,
     blocked: Family<ReasonLabel, Gauge>,
     passes: Family<ResultLabel, Counter>,
@@ -209,6 +211,7 @@ impl Metrics {
             staged: register(all, catalogue::EXTENSION_STAGED, Family::default()),
             booted: register(all, catalogue::EXTENSION_BOOTED, Family::default()),
             info: register(all, catalogue::EXTENSION_INFO, Family::default()),
+            grouping: Grouping::new(all),
             reboot_pending: register(all, catalogue::REBOOT_PENDING, Gauge::default()),
             blocked: register(all, catalogue::BLOCKED, Family::default()),
             passes: register(all, catalogue::PASSES, Family::default()),
@@ -247,6 +250,7 @@ impl Metrics {
         // A pass that could not ask the host knows nothing new of it: what was seen last stays, and `blocked` says why.
         if report.observed.is_some() || report.problem().is_none() {
             self.extensions(&report.extensions);
+            self.grouping.versions(&report.extensions);
             self.reboot_pending.set(report.reboot_pending.into());
         }
         self.calls.inc_by(report.calls.into());
@@ -259,6 +263,7 @@ impl Metrics {
         self.passes.get_or_create(&ResultLabel { result: PassResult::of(&report.outcome).as_str() }).inc();
         self.last_pass.set(report.at.as_second());
         self.blocked.clear();
+        self.grouping.blocked(report.reason().map(Reason::class));
         if let Some(reason) = report.reason() {
             let label = ReasonLabel { reason: reason.code() };
             self.failures.get_or_create(&label).inc();

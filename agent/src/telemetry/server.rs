@@ -1,6 +1,8 @@
-//! `/metrics` on a unix socket: read-only, bounded, and gone with the daemon.
+//! `/metrics` on a unix socket and, where it is asked for, on a loopback address: read-only, bounded, and gone with the
+//! daemon.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::routing::get;
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,14 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The address cannot be had.
+    #[error("listening on `{address}`")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What systemd handed over is not a unix socket.
     #[error("taking the metrics socket from systemd")]
     Inherited {
@@ -52,7 +62,9 @@ pub enum ServerError {
 impl Failure for ServerError {
     fn reason(&self) -> Reason {
         match self {
-            ServerError::Listen { .. } | ServerError::Inherited { .. } => Reason::InvalidSettings,
+            ServerError::Listen { .. } | ServerError::Bind { .. } | ServerError::Inherited { .. } => {
+                Reason::InvalidSettings
+            }
         }
     }
 }
@@ -90,17 +102,42 @@ pub fn listen(path: &Path) -> Result<StdListener, ServerError> {
     Ok(listener)
 }
 
+/// A listener at `address`, which the settings allow only on the loopback.
+///
+/// # Errors
+/// When somebody else has the port.
+pub fn bind(address: SocketAddr) -> Result<StdTcpListener, ServerError> {
+    StdTcpListener::bind(address).map_err(|source| ServerError::Bind { address, source })
+}
+
 /// Serves `metrics` on `listener` until `stop`.
 ///
 /// # Errors
 /// When the listener cannot be used; single connections fail for themselves.
 pub async fn serve(listener: StdListener, metrics: Arc<Metrics>, stop: CancellationToken) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let listener = Bounded {
-        listener: UnixListener::from_std(listener)?,
-        free: Arc::new(Semaphore::new(CONNECTIONS)),
-        lifetime: LIFETIME,
-    };
+    serve_on(UnixListener::from_std(listener)?, metrics, stop).await
+}
+
+/// Serves `metrics` on a TCP `listener` until `stop`, within the same bounds.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn serve_tcp(
+    listener: StdTcpListener,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    serve_on(TcpListener::from_std(listener)?, metrics, stop).await
+}
+
+async fn serve_on<L: Listener>(
+    listener: L,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let listener = Bounded { listener, free: Arc::new(Semaphore::new(CONNECTIONS)), lifetime: LIFETIME };
     let answer = move |headers: HeaderMap| {
         let metrics = Arc::clone(&metrics);
         async move { answer(&metrics, &headers) }
@@ -121,17 +158,17 @@ fn answer(metrics: &Metrics, headers: &HeaderMap) -> ([(HeaderName, &'static str
 }
 
 /// A listener whose connections are few and mortal.
-struct Bounded {
-    listener: UnixListener,
+struct Bounded<L> {
+    listener: L,
     free: Arc<Semaphore>,
     lifetime: Duration,
 }
 
-impl Listener for Bounded {
-    type Io = Mortal;
+impl<L: Listener> Listener for Bounded<L> {
+    type Io = Mortal<L::Io>;
     type Addr = ();
 
-    async fn accept(&mut self) -> (Mortal, ()) {
+    async fn accept(&mut self) -> (Mortal<L::Io>, ()) {
         // The semaphore is never closed; were it, accepting without a permit would still be right.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
         let (stream, _) = Listener::accept(&mut self.listener).await;
@@ -144,13 +181,13 @@ impl Listener for Bounded {
 }
 
 /// A connection that ends when its time is up.
-struct Mortal {
-    stream: UnixStream,
+struct Mortal<S> {
+    stream: S,
     end: Pin<Box<Sleep>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Mortal {
+impl<S> Mortal<S> {
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(context) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
@@ -159,7 +196,7 @@ impl Mortal {
     }
 }
 
-impl AsyncRead for Mortal {
+impl<S: AsyncRead + Unpin> AsyncRead for Mortal<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -170,7 +207,7 @@ impl AsyncRead for Mortal {
     }
 }
 
-impl AsyncWrite for Mortal {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Mortal<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

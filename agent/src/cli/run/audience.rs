@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use crate::apply::{PassReport, Step};
 use crate::cli::progress::{plain, waiting};
 use crate::desired::NodeView;
-use crate::error::chain;
+use crate::error::{Failure as _, chain};
 use crate::host;
 use crate::report::publish::Publisher;
 use crate::report::resource::Told;
 use crate::report::{Notifier, Status};
 use crate::rollout::RolloutStatus;
 use crate::settings::Settings;
-use crate::telemetry::{Metrics, PassResult};
+use crate::telemetry::{Metrics, PassResult, textfile};
 
 /// Says on the status line what a pass waits for.
 pub(super) fn announce(notifier: &Notifier, step: Step) {
@@ -69,11 +69,20 @@ pub(super) struct Audience<'a> {
 }
 
 impl Audience<'_> {
+    /// For the textfile collector, where the settings name a file. An agent that nobody can scrape still does its work.
+    fn write_textfile(&self) {
+        let Some(path) = &self.settings.metrics.textfile else { return };
+        if let Err(error) = textfile::write(path, self.metrics) {
+            tracing::warn!(error = %chain(&error), cure = error.cure(), "the metrics file was not written");
+        }
+    }
+
     /// Tells everybody how a pass ended.
     pub(super) fn tell(&self, report: PassReport, pause: Duration) {
         let rollout = self.rollout.borrow().clone();
         self.metrics.record(&report);
         self.metrics.rollout(rollout.step, self.reboots.load(Ordering::Relaxed));
+        self.write_textfile();
         let status = Status::of(&report);
         if let Err(error) = status.write(&self.settings.state.directory) {
             tracing::warn!(error = %chain(&error), "the status was not kept");

@@ -1,6 +1,7 @@
 //! A real socket, spoken to by hand.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 use super::*;
 
@@ -50,6 +51,22 @@ async fn a_scraper_gets_the_form_it_accepts() {
     );
     served.stop.cancel();
     served.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_loopback_serves_the_same() {
+    let stop = CancellationToken::new();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    assert!(matches!(bind(address).unwrap_err(), ServerError::Bind { .. }), "somebody has the port");
+    let task = tokio::spawn(serve_tcp(listener, Arc::new(Metrics::new()), stop.clone()));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request("/metrics", "*/*").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("extensions_agent_build_info"), "{answer}");
+    stop.cancel();
+    task.await.unwrap().unwrap();
 }
 
 #[tokio::test]
