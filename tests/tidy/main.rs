@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop where it stands")]
 
 mod dependencies;
+mod deploy;
 mod imports;
 mod layout;
+mod monitoring;
 mod sources;
 mod tree;
 mod words;

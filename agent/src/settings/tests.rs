@@ -106,6 +106,13 @@ fn a_wrong_value_is_refused_with_file_key_and_what_is_allowed() {
         ("[reconcile]\ndwell = 5\n", "reconcile.dwell", "`5`", "a duration from `0s` to `10m`"),
         ("[reconcile]\ndwell = \"2 weeks ago\"\n", "reconcile.dwell", "weeks", "a duration"),
         ("[reconcile]\nbackoff-limit = \"100h\"\n", "reconcile.backoff-limit", "`100h`", "to `24h`"),
+        ("[metrics]\nlisten = \"0.0.0.0:9472\"\n", "metrics.listen", "`0.0.0.0:9472`", "a loopback address"),
+        (
+            "[metrics]\nlisten = \"localhost:9472\"\n",
+            "metrics.listen",
+            "`localhost:9472`",
+            "a loopback address",
+        ),
         ("[log]\nlevel = \"loud\"\n", "log.level", "`loud`", "`error`, `warn`"),
         ("[payload]\nimage = \"a\\nb\"\n", "payload.image", "`a\\nb`", "one line of text"),
         ("[payload]\nimage = \"\"\n", "payload.image", "``", "one line of text"),

@@ -120,6 +120,9 @@ pub fn page() -> String {
          Served on the unix socket `metrics.socket` under `/metrics`, as OpenMetrics where the scraper accepts it and as \
          plain text otherwise:\n\n\
          ```\ncurl --unix-socket /run/extensions-agent/metrics.promsock http://localhost/metrics\n```\n\n\
+         `metrics.listen` serves the same on a loopback address; `metrics.textfile` writes the plain form after each pass, for\n\
+         the textfile collector of node-exporter. What is recorded and alerted over many nodes stands in `agent/deploy/monitoring`,\n\
+         what to do about it in [runbook.md](runbook.md).\n\n\
          Every label has few values: `extension` at most 128 (64 in a list, and as many leftovers), `package` at most 16 \
          per extension,\n`reason` those of [exit-codes.md](exit-codes.md), `result` and `phase` those named below.\n\n",
     );
