@@ -63,9 +63,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("extensions-agent.prom");
         std::fs::write(&path, "old").unwrap();
-        write(&path, &Metrics::new()).unwrap();
+        let metrics = Metrics::new();
+        write(&path, &metrics).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, Metrics::new().encode(Format::Plain));
+        assert_eq!(text, metrics.encode(Format::Plain));
         assert!(text.ends_with('\n') && !text.contains("# EOF") && !text.contains(" info\n"), "{text}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left beside it");

@@ -83,6 +83,7 @@ fn eventful() -> Metrics {
     let metrics = Metrics::new();
     metrics.record(&staged());
     metrics.record(&failed());
+    metrics.rollout(RolloutStep::Draining, 1);
     metrics
 }
 
@@ -99,6 +100,9 @@ fn the_story_of_a_node_can_be_read_from_the_text() {
         &text,
         "extensions_agent_extension_info{extension=\"kerberos\",package=\"krb5-workstation\",version=\"1:1.21.1-1.el9\",arch=\"x86_64\"} 1",
     );
+    has(&text, "extensions_agent_extension_version{extension=\"kerberos\",version=\"1:1.21.1-1.el9\"} 1");
+    has(&text, "extensions_agent_blocked_class{class=\"retry\"} 1");
+    has(&text, "extensions_agent_rollout_step{step=\"Draining\"} 1");
     has(&text, "extensions_agent_reboot_pending 1");
     has(&text, "extensions_agent_blocked{reason=\"PayloadUnavailable\"} 1");
     has(&text, "extensions_agent_failures_total{reason=\"PayloadUnavailable\"} 1");
