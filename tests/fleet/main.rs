@@ -9,3 +9,11 @@
 
 mod bed;
 mod hosts;
+mod observe;
+mod outage;
+mod resource;
+mod rights;
+mod rollout;
+mod scrape;
+mod stage;
+mod wish;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use objects::{BEFORE, TURNS};
+use proof::cluster::Cluster;
 use table::ATTEMPTS;
 
 /// The node whose identity acts.
@@ -79,6 +80,22 @@ fn unbound(admin: &Path, node: &Path) -> PathBuf {
 struct Answer {
     done: bool,
     said: String,
+}
+
+#[test]
+fn a_nodes_identity_can_do_its_work_and_nothing_beyond() {
+    // Its own cluster: the attacks begin with a clean one.
+    let cluster = Cluster::start();
+    cluster.install();
+    for node in [OWN, OTHER] {
+        cluster.add_node(node, &[]);
+    }
+    let kubeconfig = cluster.node_kubeconfig(OWN);
+    // A policy is in force a moment after it was applied.
+    proof::wait::until("every fence to stand", || {
+        let wrong = wrongs(cluster.admin_kubeconfig(), &kubeconfig);
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    });
 }
 
 fn kubectl(kubeconfig: &Path, arguments: &[&str], input: &str) -> Answer {
