@@ -125,6 +125,7 @@ mod tests {
             names.iter().map(|name| (name.parse().unwrap(), BTreeSet::from(["80-x".to_owned()])));
         Desired {
             os_image: None,
+            rendered: None,
             extensions: extensions.collect(),
             kernel_type: crate::desired::KernelType::Default,
             kernel_type_from: None,

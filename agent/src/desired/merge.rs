@@ -40,6 +40,7 @@ pub fn merge<'a>(configs: impl IntoIterator<Item = &'a MachineConfig>) -> Result
         payload: payload.and_then(|config| config.extensions_image.clone()),
         payload_from: payload.map(|config| config.name.clone()),
         os_image: os_image.and_then(|config| config.os_image.clone()),
+        rendered: None,
     })
 }
 

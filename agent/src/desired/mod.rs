@@ -59,6 +59,9 @@ pub struct Desired {
     /// has no part in [`Desired::generation`].
     #[serde(default)]
     pub os_image: Option<String>,
+    /// The rendered MachineConfig that says all this, where an operator renders them.
+    #[serde(default)]
+    pub rendered: Option<String>,
 }
 
 impl Desired {

@@ -253,6 +253,7 @@ impl Trial<'_> {
             payload: None,
             payload_from: None,
             os_image: None,
+            rendered: None,
         }
     }
 

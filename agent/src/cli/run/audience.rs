@@ -105,7 +105,8 @@ impl Audience<'_> {
         }
         if let Some(publisher) = self.publisher {
             let node = self.node.as_ref().and_then(|node| node.borrow().clone());
-            publisher.tell(Told { status, config: None, node, rollout: Some(rollout), owner: report.owner });
+            let config = report.desired.as_ref().and_then(|desired| desired.rendered.clone());
+            publisher.tell(Told { status, config, node, rollout: Some(rollout), owner: report.owner });
         }
     }
 }

@@ -99,6 +99,7 @@ fn a_payload_is_spelled_as_admins_write_it_and_pinned_by_its_name() {
             payload: Some(written),
             payload_from: Some("80-x".to_owned()),
             os_image: None,
+            rendered: None,
         };
         let status = Status::of(&PassReport { desired: Some(desired), ..staged() });
         let payload = status.payload.clone().unwrap();

@@ -167,7 +167,11 @@ impl Mind {
             Wanted::Rendered(_) | Wanted::Selected(_) => {}
         }
         let configs = self.cache.all(&self.client, &wanted).await?;
-        let desired = merge(&configs)?;
+        let rendered = match &wanted {
+            Wanted::Rendered(name) => Some(name.clone()),
+            Wanted::Unknown | Wanted::Paused(_) | Wanted::Selected(_) => None,
+        };
+        let desired = Desired { rendered, ..merge(&configs)? };
         self.acted_upon(wanted, Some(&desired));
         Ok(Decision::Wish(desired))
     }

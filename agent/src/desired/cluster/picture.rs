@@ -45,7 +45,7 @@ pub(super) struct Item {
 
 #[derive(Debug)]
 enum Content {
-    Node(Box<NodeView>),
+    Node(Box<NodeView>, u64),
     Pool(Box<Pool>),
     Head(Meta),
 }
@@ -54,7 +54,7 @@ impl Item {
     /// Reads the object in `bytes`. One that cannot be used is news too.
     pub(super) fn of(kind: Kind, bytes: &[u8]) -> Self {
         let content = match kind {
-            Kind::Nodes => node::parse(bytes).map(|(view, _)| Content::Node(Box::new(view))),
+            Kind::Nodes => node::parse(bytes).map(|(view, version)| Content::Node(Box::new(view), version)),
             Kind::Pools => pools::parse(bytes).map(|pool| Content::Pool(Box::new(pool))),
             Kind::Configs => pools::parse_head(bytes).map(Content::Head),
         };
@@ -84,6 +84,7 @@ pub(super) enum Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Picture {
     node: Option<Result<NodeView, String>>,
+    node_version: u64,
     pools: BTreeMap<String, Result<Pool, String>>,
     heads: BTreeMap<String, Result<Meta, String>>,
     versions: BTreeMap<Kind, u64>,
@@ -129,7 +130,10 @@ impl Picture {
     fn put(&mut self, kind: Kind, item: Item) {
         let Item { name, content } = item;
         match (kind, content) {
-            (_, Ok(Content::Node(node))) => self.node = Some(Ok(*node)),
+            (_, Ok(Content::Node(node, version))) => {
+                self.node = Some(Ok(*node));
+                self.node_version = version;
+            }
             (_, Ok(Content::Pool(pool))) => drop(self.pools.insert(name, Ok(*pool))),
             (_, Ok(Content::Head(head))) => drop(self.heads.insert(name, Ok(head))),
             (Kind::Nodes, Err(problem)) => self.node = Some(Err(problem)),
@@ -149,6 +153,13 @@ impl Picture {
     /// The version of what is known of that kind; none before it was listed.
     pub(super) fn version(&self, kind: Kind) -> Option<u64> {
         self.versions.get(&kind).copied()
+    }
+
+    /// The uid and version of each object that a wish can come from: the Node and the MachineConfigs that can be read.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&str, u64)> {
+        let node = self.uid().map(|uid| (uid, self.node_version));
+        let heads = self.heads.values().flatten().map(|head| (head.uid.as_str(), head.version));
+        node.into_iter().chain(heads)
     }
 
     /// Why the server cannot be asked at the moment.

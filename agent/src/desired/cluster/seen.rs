@@ -1,7 +1,8 @@
 //! Which state of the cluster was acted upon: nothing older is acted upon again. Pure.
 //!
 //! An API server that was restarted, or one of several that lags behind, may show the past: a list without the newest
-//! MachineConfig looks like a wish to remove. Versions grow with every change in the cluster, so they tell.
+//! MachineConfig looks like a wish to remove. Versions grow with every change in the cluster, so they tell: that of a list
+//! what is missing from it, and that of each object also where the server has gone on counting from an old backup.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,9 @@ pub(super) struct Seen {
     former: Vec<String>,
     /// The state of each kind.
     versions: BTreeMap<Kind, u64>,
+    /// The state of each object, by uid.
+    #[serde(default)]
+    objects: BTreeMap<String, u64>,
 }
 
 impl Seen {
@@ -46,6 +50,11 @@ impl Seen {
                 return Err(DesiredError::Stale { what: kind.word().to_owned(), found, seen: *seen });
             }
         }
+        for (uid, found) in picture.states().filter(|(_, found)| *found != 0) {
+            if let Some(seen) = self.objects.get(uid).filter(|seen| found < **seen) {
+                return Err(DesiredError::Stale { what: format!("the object {uid}"), found, seen: *seen });
+            }
+        }
         Ok(())
     }
 
@@ -63,6 +72,8 @@ impl Seen {
                 self.versions.insert(kind, version);
             }
         }
+        // Those that are gone are not remembered, so this is bounded as the picture is.
+        self.objects = picture.states().map(|(uid, version)| (uid.to_owned(), version)).collect();
     }
 }
 
@@ -98,6 +109,21 @@ mod tests {
         for (version, is) in [(6, true), (7, false), (8, false), (0, false)] {
             assert_eq!(stale(&seen, &picture("a", version)), is, "{version}");
         }
+    }
+
+    #[test]
+    fn an_old_object_in_a_list_that_counts_on_is_stale() {
+        let node = |version: u64, list: u64| {
+            let text = format!(r#"{{"metadata":{{"name":"n","uid":"a","resourceVersion":"{version}"}}}}"#);
+            let mut picture = Picture::default();
+            let what = What::Listed(vec![Item::of(Kind::Nodes, text.as_bytes())], list);
+            picture.hear(News { kind: Kind::Nodes, what });
+            picture
+        };
+        let mut seen = Seen::default();
+        seen.learn(&node(7, 8));
+        assert!(stale(&seen, &node(6, 100)), "restored from a backup, and far ahead since");
+        assert!(!stale(&seen, &node(7, 100)) && !stale(&seen, &node(9, 100)));
     }
 
     #[test]

@@ -157,6 +157,7 @@ pub(crate) fn wish(extensions: &[&str]) -> Desired {
         payload: Some("registry.test/extensions@".to_owned() + &Sha256Digest::of(b"one").to_string()),
         payload_from: Some("99-payload".to_owned()),
         os_image: None,
+        rendered: None,
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn problem(reason: Reason) -> Problem {
 /// What is told after a pass that ended so, with usbguard (desired, staged, booted).
 pub(crate) fn told(outcome: PassOutcome, (desired, staged, booted): (bool, bool, bool)) -> Told {
     let wish = Desired {
+        rendered: None,
         os_image: None,
         extensions: Default::default(),
         kernel_type: KernelType::Default,

@@ -17,6 +17,7 @@ fn desired() -> Desired {
         payload: Some("dir:/x".to_owned()),
         payload_from: Some("80-x".to_owned()),
         os_image: None,
+        rendered: None,
     }
 }
 
