@@ -44,6 +44,11 @@ fn a_pod_that_may_not_be_evicted_is_named_and_the_drain_goes_on_when_it_may() {
         "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: drained}\n\
          spec: {minAvailable: 1, selector: {matchLabels: {app: drained}}}\n",
     );
+    // No controller counts here; one that has says that no pod may be spared.
+    let counted = r#"{"status":{"observedGeneration":1,"disruptionsAllowed":0,"currentHealthy":1,"desiredHealthy":1,"expectedPods":1}}"#;
+    pool.cluster
+        .kubectl(&["patch", "pdb", "drained", "--subresource=status", "--type=merge", "-p", counted])
+        .expect_success();
     pool.cluster.apply(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: drained\n  labels: {{app: drained}}\n  ownerReferences:\n  \
          - {{apiVersion: apps/v1, kind: ReplicaSet, name: drained, controller: true, \

@@ -41,6 +41,9 @@ pub fn read(path: &Path) -> Result<Config, ClusterError> {
         made.and_then(Result::ok).ok_or_else(|| ClusterError::Unreadable { path: path.to_owned() })?;
     // The environment may name a proxy; the kubeconfig decides, and it named none.
     config.proxy_url = None;
+    // Each caller has a pace of its own, and to some an answer says more than *again*: 429 to an eviction is a disruption
+    // budget. A client that tried again by itself would hide it.
+    config.default_retry = false;
     Ok(config)
 }
 
@@ -115,7 +118,7 @@ mod tests {
     fn a_plain_kubeconfig_is_taken() {
         let read = reading(&config("server: 'https://api.example:6443'", "token: abc")).unwrap();
         assert_eq!(read.cluster_url.to_string(), "https://api.example:6443/");
-        assert!(read.proxy_url.is_none());
+        assert!(read.proxy_url.is_none() && !read.default_retry);
     }
 
     #[test]
