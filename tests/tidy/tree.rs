@@ -42,9 +42,10 @@ pub(crate) fn sources(wanted: impl Fn(&str) -> bool) -> Vec<Source> {
         .collect()
 }
 
-/// Whether a path is Rust of the two shipped crates.
+/// Whether a path is Rust of the shipped crates.
 pub(crate) fn shipped(path: &str) -> bool {
-    (path.starts_with("agent/src/") || path.starts_with("extensions-manifest/src/")) && path.ends_with(".rs")
+    ["agent/src/", "ci/src/", "extensions-manifest/src/"].iter().any(|crate_| path.starts_with(crate_))
+        && path.ends_with(".rs")
 }
 
 /// The text up to its in-file test module: what is shipped of it.

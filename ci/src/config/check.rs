@@ -1,0 +1,156 @@
+//! The rules that join several keys: one function each, every refusal with a line and a path.
+//!
+//! Decides: whether a configuration that decodes can be meant. Must not: change it. Input: the decoded configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_saphyr::Spanned;
+
+use super::label::{Kind, Label, PLACEHOLDERS, filled};
+use super::metadata::{bad_key, is_label_value};
+use super::size::{Limits, Size};
+use super::words::Name;
+use super::{Config, ConfigError, Pool, Provider};
+use crate::error::shown;
+
+/// Most providers, pools of one, labels of one.
+const MANY: usize = 200;
+
+type Checked = Result<(), ConfigError>;
+
+fn refuse<T>(at: &Spanned<T>, path: &str, problem: String) -> Checked {
+    Err(ConfigError::Wrong { line: at.referenced.line(), path: path.to_owned(), problem })
+}
+
+/// Every rule.
+pub(super) fn all(config: &Config) -> Checked {
+    once(&config.providers, "providers", |provider| &provider.name)?;
+    once(&config.labels, "labels", |label| &label.name)?;
+    let asked: BTreeSet<&Name> = config.labels.iter().map(|label| &label.value.name).collect();
+    let mut offered = BTreeSet::new();
+    for provider in &config.providers {
+        let path = format!("providers[{}]", provider.value.name);
+        once(&provider.value.pools, &format!("{path}.pools"), |pool| &pool.name)?;
+        for pool in &provider.value.pools {
+            let path = format!("{path}.pools[{}]", pool.value.name);
+            once(&pool.value.labels, &format!("{path}.labels"), |label| &label.name)?;
+            for label in &pool.value.labels {
+                let path = format!("{path}.labels[{}]", label.value.name);
+                if !asked.contains(&label.value.name) {
+                    refuse(label, &path, "the top-level `labels` do not name it".to_owned())?;
+                }
+                offered.insert(&label.value.name);
+                one_label(&provider.value, &pool.value, label, &path)?;
+            }
+        }
+    }
+    for label in &config.labels {
+        if !offered.contains(&label.value.name) {
+            refuse(label, &format!("labels[{}]", label.value.name), "no pool offers it".to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// Names in one list are different, and there are not too many.
+fn once<T>(list: &[Spanned<T>], path: &str, name: impl Fn(&T) -> &Name) -> Checked {
+    let mut seen = BTreeSet::new();
+    for (at, one) in list.iter().enumerate() {
+        if at >= MANY {
+            refuse(one, path, format!("more than {MANY}"))?;
+        }
+        if !seen.insert(name(&one.value)) {
+            refuse(one, &format!("{path}[{}]", name(&one.value)), "the name occurs twice".to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) -> Checked {
+    let label = &at.value;
+    let refuse = |key: &str, problem: String| refuse(at, &format!("{path}.{key}"), problem);
+    match label.kind {
+        Kind::Project => {
+            refuse("type", "`project` needs an OpenShift driver, which there is not yet".to_owned())?
+        }
+        Kind::Pod if label.image.is_none() => refuse("image", "a pod needs an image".to_owned())?,
+        Kind::Pod if label.quota.is_some() => refuse("quota", "only a namespace has one".to_owned())?,
+        Kind::Namespace => {
+            if let Some(key) = only_for_pods(label) {
+                refuse(key, "only a pod has one".to_owned())?;
+            }
+        }
+        Kind::Pod => {}
+    }
+    if !provider.allow_privileged {
+        if label.privileged {
+            refuse("privileged", "the provider does not say `allow-privileged: true`".to_owned())?;
+        }
+        if label.volumes.iter().any(|volume| volume.host_path.is_some()) {
+            refuse("volumes", "`hostPath` needs `allow-privileged: true` at the provider".to_owned())?;
+        }
+    }
+    if let Some(mount) =
+        label.volume_mounts.iter().find(|mount| label.volumes.iter().all(|volume| volume.name != mount.name))
+    {
+        refuse("volume-mounts", format!("no volume is called `{}`", shown(&mount.name)))?;
+    }
+    if let Some((key, problem)) = impossible(pool, label) {
+        refuse(key, problem)?;
+    }
+    if let Some((key, problem)) = metadata(label) {
+        refuse(key, problem)?;
+    }
+    Ok(())
+}
+
+fn only_for_pods(label: &Label) -> Option<&'static str> {
+    let said = [
+        (label.image.is_some(), "image"),
+        (label.cpu.is_some() || label.cpu_limit.is_some(), "cpu"),
+        (label.memory.is_some() || label.memory_limit.is_some(), "memory"),
+        (label.storage.is_some() || label.storage_limit.is_some(), "storage"),
+        (!label.env.is_empty(), "env"),
+        (!label.node_selector.is_empty(), "node-selector"),
+        (label.scheduler_name.is_some(), "scheduler-name"),
+        (label.privileged, "privileged"),
+        (!label.volumes.is_empty() || !label.volume_mounts.is_empty(), "volumes"),
+        (label.python_path.is_some(), "python-path"),
+        (label.shell_type.is_some(), "shell-type"),
+    ];
+    said.into_iter().find_map(|(is_said, key)| is_said.then_some(key))
+}
+
+/// The key and fault of an amount that never fits.
+fn impossible(pool: &Pool, label: &Label) -> Option<(&'static str, String)> {
+    if let Some(key) = Limits::of(pool, label).beyond_itself() {
+        return Some((key, "more is requested than the limit allows".to_owned()));
+    }
+    let most = Size::of(pool, label).exceeds(pool)?;
+    let key = match label.kind {
+        Kind::Pod if most == "max-ram" => "memory",
+        Kind::Pod => "cpu",
+        Kind::Namespace | Kind::Project => "quota",
+    };
+    Some((key, format!("one resource is larger than `{most}` of the pool")))
+}
+
+/// The key and fault of metadata that the API would refuse, or that would forge ours.
+fn metadata(label: &Label) -> Option<(&'static str, String)> {
+    let keys = |list: &'static str, map: &BTreeMap<String, String>| {
+        map.keys().find_map(|key| bad_key(key).map(|problem| (list, format!("`{}` {problem}", shown(key)))))
+    };
+    let placeholder = label
+        .dynamic_labels
+        .values()
+        .find_map(|text| filled(text, |name| PLACEHOLDERS.contains(&name).then(String::new)).err());
+    if let Some(name) = placeholder {
+        return Some(("dynamic-labels", format!("`{}` is no placeholder", shown(&name))));
+    }
+    if let Some(value) = label.labels.values().find(|value| !is_label_value(value)) {
+        return Some(("labels", format!("`{}` is no value of a label", shown(value))));
+    }
+    keys("dynamic-labels", &label.dynamic_labels)
+        .or_else(|| keys("labels", &label.labels))
+        .or_else(|| keys("annotations", &label.annotations))
+}

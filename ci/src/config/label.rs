@@ -1,0 +1,220 @@
+//! A label: what a job gets when it asks for that name.
+//!
+//! Decides: which kinds of resource there are and what can be said of them. Must not: make objects. Input: one entry of
+//! a pool's `labels`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Volume, VolumeMount};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::words::{Amount, Cpu, Image, Name};
+
+/// What a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// One container that behaves like a machine, in a namespace of its own.
+    Pod,
+    /// An empty namespace with an account that may fill it.
+    Namespace,
+    /// An OpenShift project. A known word, but refused: nothing here makes one yet.
+    Project,
+}
+
+/// When the kubelet pulls the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ImagePull {
+    /// When the node has none.
+    #[default]
+    IfNotPresent,
+    /// Each time.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl ImagePull {
+    /// The word of the Kubernetes API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ImagePull::IfNotPresent => "IfNotPresent",
+            ImagePull::Always => "Always",
+            ImagePull::Never => "Never",
+        }
+    }
+}
+
+/// One variable of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// How much may live in a namespace.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NamespaceQuota {
+    /// Most pods.
+    pub pods: Amount,
+    /// Most cores.
+    pub cores: Option<Amount>,
+    /// Most memory, in MiB.
+    pub ram: Option<Amount>,
+}
+
+/// What a job gets when it asks for that name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Label {
+    /// The name that jobs ask for.
+    pub name: Name,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The image of the container; a pod must have one.
+    pub image: Option<Image>,
+    /// When the kubelet pulls it.
+    #[serde(default)]
+    pub image_pull: ImagePull,
+    /// Requested cores.
+    pub cpu: Option<Cpu>,
+    /// Requested memory, in MiB.
+    pub memory: Option<Amount>,
+    /// Requested storage, in MB.
+    pub storage: Option<Amount>,
+    /// Most cores.
+    pub cpu_limit: Option<Cpu>,
+    /// Most memory, in MiB.
+    pub memory_limit: Option<Amount>,
+    /// Most storage, in MB.
+    pub storage_limit: Option<Amount>,
+    /// The environment of the container; an exec has no login shell that would set one.
+    #[serde(default)]
+    pub env: Vec<Variable>,
+    /// Labels that the cluster's node must have.
+    #[serde(default)]
+    pub node_selector: BTreeMap<String, String>,
+    /// Which scheduler places the pod.
+    pub scheduler_name: Option<String>,
+    /// Whether the container is privileged. The provider must allow it.
+    #[serde(default)]
+    pub privileged: bool,
+    /// Volumes of the pod, as the Kubernetes API writes them.
+    #[serde(default, deserialize_with = "exactly")]
+    pub volumes: Vec<Volume>,
+    /// Where the container mounts them.
+    #[serde(default, deserialize_with = "exactly")]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// More labels for the pod and its namespace.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The same with placeholders, such as `{request.change}`.
+    #[serde(default)]
+    pub dynamic_labels: BTreeMap<String, String>,
+    /// More annotations for the pod and its namespace.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Where Ansible finds Python.
+    pub python_path: Option<String>,
+    /// Which shell Ansible speaks to.
+    pub shell_type: Option<String>,
+    /// How much may live in the namespace.
+    pub quota: Option<NamespaceQuota>,
+}
+
+/// What a dynamic label may speak of.
+pub const PLACEHOLDERS: &[&str] =
+    &["request.id", "request.build", "request.buildset", "request.change", "request.label", "request.node"];
+
+/// A text with its placeholders replaced, or the placeholder that has no value.
+///
+/// # Errors
+/// The placeholder that `value` does not know, or the text that is no placeholder.
+pub fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or_else(|| after.to_owned())?;
+        out.push_str(before);
+        out.push_str(&value(name).ok_or_else(|| name.to_owned())?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Types of the Kubernetes API pass over keys that they do not know; here nothing may be lost.
+fn exactly<'de, D: Deserializer<'de>, T: DeserializeOwned + Serialize>(from: D) -> Result<Vec<T>, D::Error> {
+    let given = serde_json::Value::deserialize(from)?;
+    let taken: Vec<T> = serde_json::from_value(given.clone()).map_err(D::Error::custom)?;
+    let kept = serde_json::to_value(&taken).map_err(D::Error::custom)?;
+    match lost(&given, &kept, "") {
+        Some(key) => Err(D::Error::custom(format!("unknown field `{key}`"))),
+        None => Ok(taken),
+    }
+}
+
+fn lost(given: &serde_json::Value, kept: &serde_json::Value, path: &str) -> Option<String> {
+    use serde_json::Value::{Array, Object};
+    match (given, kept) {
+        (Object(given), Object(kept)) => given.iter().find_map(|(key, value)| match kept.get(key) {
+            Some(other) => lost(value, other, &format!("{path}{key}.")),
+            None => (!value.is_null()).then(|| format!("{path}{key}")),
+        }),
+        (Array(given), Array(kept)) => {
+            given.iter().zip(kept).find_map(|(value, other)| lost(value, other, path))
+        }
+        (_, _) => None,
+    }
+}
+
+pub(super) const fn three() -> Amount {
+    Amount::known(3)
+}
+
+pub(super) const fn hundred() -> Amount {
+    Amount::known(100)
+}
+
+pub(super) const fn two_minutes() -> Amount {
+    Amount::known(120)
+}
+
+pub(super) const fn five_minutes() -> Amount {
+    Amount::known(300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_or_named() {
+        let value = |name: &str| (name == "request.build").then(|| "b1".to_owned());
+        assert_eq!(filled("x-{request.build}-y", value).as_deref(), Ok("x-b1-y"));
+        assert_eq!(filled("{request.colour}", value), Err("request.colour".to_owned()));
+        assert_eq!(filled("{open", value), Err("open".to_owned()));
+    }
+
+    #[test]
+    fn a_key_that_the_api_does_not_know_is_not_passed_over() {
+        #[derive(Debug, Deserialize)]
+        struct Held {
+            #[serde(deserialize_with = "exactly")]
+            volumes: Vec<Volume>,
+        }
+        let good: Held =
+            serde_json::from_str(r#"{"volumes": [{"name": "w", "emptyDir": {"sizeLimit": "1Gi"}}]}"#)
+                .unwrap();
+        assert_eq!(good.volumes.len(), 1);
+        let bad = r#"{"volumes": [{"name": "w", "emptyDir": {"size": "1Gi"}}]}"#;
+        let error = serde_json::from_str::<Held>(bad).unwrap_err().to_string();
+        assert!(error.contains("emptyDir.size"), "{error}");
+    }
+}

@@ -1,0 +1,179 @@
+//! What an operator offers: providers, their pools, and the labels that jobs ask for.
+//!
+//! Decides: what a valid configuration is. Must not: talk to a cluster. Input: a YAML file in Nodepool's words; an
+//! unknown key is refused, and every refusal names a line and a path.
+
+mod check;
+mod decode;
+mod label;
+mod metadata;
+mod size;
+mod words;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+pub use decode::{ConfigError, load, parse};
+pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, filled};
+pub use metadata::{OURS, label_value};
+pub use size::{Limits, Size};
+pub use words::{Amount, Cpu, Image, Name};
+
+/// A whole configuration. Only [`parse`] makes one, so what you hold is valid.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The name of this installation. Only objects that carry it are ever touched.
+    pub system: Name,
+    /// Where the records are kept.
+    #[serde(default)]
+    pub hub: Hub,
+    /// What jobs may ask for.
+    #[serde(default)]
+    pub labels: Vec<Spanned<Asked>>,
+    /// The clusters that offer it.
+    pub providers: Vec<Spanned<Provider>>,
+    /// How long things live.
+    #[serde(default)]
+    pub leases: Leases,
+}
+
+/// One name that jobs may ask for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Asked {
+    /// The name.
+    pub name: Name,
+}
+
+/// The cluster and namespace of the records.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Hub {
+    /// The context in the kubeconfig; none means the current one, or the pod's own account.
+    pub context: Option<String>,
+    /// The namespace. It must exist.
+    pub namespace: Name,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Hub { context: None, namespace: Name::known("build-resources") }
+    }
+}
+
+/// How long things live, in seconds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Leases {
+    /// How long a ready resource lives without `renew`.
+    pub duration: Amount,
+    /// How long a resource lives at most, renewed or not.
+    pub max_age: Amount,
+    /// How long after its first sighting the cleaner waits for the second.
+    pub confirm: Amount,
+}
+
+impl Default for Leases {
+    fn default() -> Self {
+        Leases { duration: Amount::known(3600), max_age: Amount::known(8 * 3600), confirm: Amount::known(60) }
+    }
+}
+
+/// Which API makes the resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// Namespaces, made directly.
+    Kubernetes,
+}
+
+/// One cluster.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Provider {
+    /// Its name.
+    pub name: Name,
+    /// Which API makes the resources.
+    pub driver: Driver,
+    /// The context in the kubeconfig; none means the current one, or the pod's own account.
+    pub context: Option<String>,
+    /// Whether labels may be privileged or mount directories of the host.
+    #[serde(default)]
+    pub allow_privileged: bool,
+    /// How often a resource is made anew when it does not become usable.
+    #[serde(default = "label::three")]
+    pub launch_retries: Amount,
+    /// Seconds until a resource must be usable.
+    #[serde(default = "label::five_minutes")]
+    pub launch_timeout: Amount,
+    /// Seconds for which an image may fail to come.
+    #[serde(default = "label::two_minutes")]
+    pub pull_timeout: Amount,
+    /// What it offers.
+    pub pools: Vec<Spanned<Pool>>,
+}
+
+/// A share of a cluster with limits of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// Its name, with which the names of its namespaces begin.
+    pub name: Name,
+    /// Which pool is tried first: the lower number.
+    #[serde(default = "label::hundred")]
+    pub priority: Amount,
+    /// Most resources at a time.
+    pub max_servers: Option<Amount>,
+    /// Most cores at a time.
+    pub max_cores: Option<Amount>,
+    /// Most memory at a time, in MiB.
+    pub max_ram: Option<Amount>,
+    /// Cores of a label that names none.
+    pub default_label_cpu: Option<Cpu>,
+    /// Memory, in MiB, of a label that names none.
+    pub default_label_memory: Option<Amount>,
+    /// Storage, in MB, of a label that names none.
+    pub default_label_storage: Option<Amount>,
+    /// Most cores of a label that names no limit.
+    pub default_label_cpu_limit: Option<Cpu>,
+    /// Most memory, in MiB, of a label that names no limit.
+    pub default_label_memory_limit: Option<Amount>,
+    /// Most storage, in MB, of a label that names no limit.
+    pub default_label_storage_limit: Option<Amount>,
+    /// Facts that are handed to the job with each node.
+    #[serde(default)]
+    pub node_attributes: BTreeMap<String, String>,
+    /// What it offers.
+    pub labels: Vec<Spanned<Label>>,
+}
+
+impl Pool {
+    /// The label of that name, where this pool offers it.
+    pub fn label(&self, name: &Name) -> Option<&Label> {
+        self.labels.iter().map(|label| &label.value).find(|label| label.name == *name)
+    }
+}
+
+impl Config {
+    /// Every pool with its provider, the one that is tried first first.
+    pub fn pools(&self) -> Vec<(&Provider, &Pool)> {
+        let mut pools: Vec<_> = self
+            .providers
+            .iter()
+            .flat_map(|provider| provider.value.pools.iter().map(|pool| (&provider.value, &pool.value)))
+            .collect();
+        pools.sort_by_key(|(_, pool)| pool.priority); // stable: then as written
+        pools
+    }
+
+    /// The pool of that provider, where both are still configured.
+    pub fn pool(&self, provider: &Name, pool: &Name) -> Option<(&Provider, &Pool)> {
+        self.pools().into_iter().find(|(one, other)| one.name == *provider && other.name == *pool)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

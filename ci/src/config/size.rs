@@ -1,0 +1,119 @@
+//! What one resource of a label takes: its requests and limits, and its share of a pool.
+//!
+//! Decides: which of label and pool says an amount. Must not: compare with what is in use. Input: a pool and a label.
+
+use serde::{Deserialize, Serialize};
+
+use super::label::{Kind, Label};
+use super::{Amount, Cpu, Pool};
+
+/// Requests and limits of a container: thousandths of cores, MiB, MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requested thousandths of cores.
+    pub cpu: Option<u64>,
+    /// Requested memory, in MiB.
+    pub memory: Option<u64>,
+    /// Requested storage, in MB.
+    pub storage: Option<u64>,
+    /// Most thousandths of cores.
+    pub cpu_limit: Option<u64>,
+    /// Most memory, in MiB.
+    pub memory_limit: Option<u64>,
+    /// Most storage, in MB.
+    pub storage_limit: Option<u64>,
+}
+
+impl Limits {
+    /// Nodepool's rule: a limit is the label's, else the pool's, else what is requested; a request is the label's, else
+    /// the pool's.
+    pub fn of(pool: &Pool, label: &Label) -> Self {
+        let cpu = label.cpu.or(pool.default_label_cpu);
+        let memory = label.memory.or(pool.default_label_memory);
+        let storage = label.storage.or(pool.default_label_storage);
+        Limits {
+            cpu: cpu.map(Cpu::millicores),
+            memory: memory.map(Amount::get),
+            storage: storage.map(Amount::get),
+            cpu_limit: label.cpu_limit.or(pool.default_label_cpu_limit).or(cpu).map(Cpu::millicores),
+            memory_limit: label.memory_limit.or(pool.default_label_memory_limit).or(memory).map(Amount::get),
+            storage_limit: label
+                .storage_limit
+                .or(pool.default_label_storage_limit)
+                .or(storage)
+                .map(Amount::get),
+        }
+    }
+
+    /// The amount that is requested above its own limit.
+    pub fn beyond_itself(&self) -> Option<&'static str> {
+        let above =
+            |wanted: Option<u64>, most: Option<u64>| matches!((wanted, most), (Some(a), Some(b)) if a > b);
+        if above(self.cpu, self.cpu_limit) {
+            Some("cpu")
+        } else if above(self.memory, self.memory_limit) {
+            Some("memory")
+        } else if above(self.storage, self.storage_limit) {
+            Some("storage")
+        } else {
+            None
+        }
+    }
+}
+
+/// A share of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// Resources.
+    pub servers: u64,
+    /// Thousandths of cores.
+    pub millicores: u64,
+    /// Memory, in MiB.
+    pub ram: u64,
+}
+
+impl Size {
+    /// What one resource takes: a pod its requests, a namespace its whole quota.
+    pub fn of(pool: &Pool, label: &Label) -> Self {
+        match label.kind {
+            Kind::Pod => {
+                let limits = Limits::of(pool, label);
+                Size { servers: 1, millicores: limits.cpu.unwrap_or(0), ram: limits.memory.unwrap_or(0) }
+            }
+            Kind::Namespace | Kind::Project => Size {
+                servers: 1,
+                millicores: label
+                    .quota
+                    .as_ref()
+                    .and_then(|quota| quota.cores)
+                    .map_or(0, |cores| cores.get() * 1000),
+                ram: label.quota.as_ref().and_then(|quota| quota.ram).map_or(0, Amount::get),
+            },
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Size) -> Self {
+        Size {
+            servers: self.servers.saturating_add(other.servers),
+            millicores: self.millicores.saturating_add(other.millicores),
+            ram: self.ram.saturating_add(other.ram),
+        }
+    }
+
+    /// The key of the pool that this is too large for.
+    pub fn exceeds(&self, pool: &Pool) -> Option<&'static str> {
+        let over = |wanted: u64, most: Option<u64>| most.is_some_and(|most| wanted > most);
+        if over(self.servers, pool.max_servers.map(Amount::get)) {
+            Some("max-servers")
+        } else if over(self.millicores, pool.max_cores.map(|cores| cores.get().saturating_mul(1000))) {
+            Some("max-cores")
+        } else if over(self.ram, pool.max_ram.map(Amount::get)) {
+            Some("max-ram")
+        } else {
+            None
+        }
+    }
+}

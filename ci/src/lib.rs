@@ -1,0 +1,17 @@
+//! Kubernetes build resources for CI: jobs ask for a *label*, and get a pod that behaves like a machine, or a namespace.
+//!
+//! ```text
+//!  config ─┐
+//!          ├─► place in a pool ─► reserve ─► make objects ─► wait ─► mint a token ─► inventory, kubeconfig
+//!  request ┘       pure          Lease, CAS   idempotent                               one rename
+//!                                                  ▲
+//!                                release, gc ──────┘  by our system's label and by UID, never by name
+//! ```
+//!
+//! All state is in API objects: a Lease a request, a Lease a pool, and the labels of what was made. Any process may die at
+//! any point; the same command again, or `gc`, finishes what it began.
+
+pub mod config;
+pub mod error;
+pub mod objects;
+pub mod request;
