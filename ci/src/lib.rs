@@ -11,7 +11,13 @@
 //! All state is in API objects: a Lease a request, a Lease a pool, and the labels of what was made. Any process may die at
 //! any point; the same command again, or `gc`, finishes what it began.
 
+pub mod cleanup;
+pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod drive;
 pub mod error;
+pub mod inventory;
 pub mod objects;
 pub mod request;
+pub mod state;

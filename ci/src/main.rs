@@ -1,3 +1,20 @@
-//! The binary.
+//! The binary: run one command, turn how it ended into an exit code.
 
-fn main() {}
+use std::io;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    ExitCode::from(runtime.block_on(build_resources::cli::main(
+        std::env::args_os(),
+        Timestamp::now,
+        &mut out,
+        &mut err,
+    )))
+}

@@ -54,81 +54,69 @@ fn a_good_configuration_is_taken_whole() {
     assert_eq!(config.hub.namespace.as_str(), "build-resources");
 }
 
-#[test]
-fn every_mistake_is_refused_with_its_line_and_path() {
-    let image = "            image: localhost/builder:1\n";
-    let label = "providers[east].pools[main].labels[builder]";
-    let raw = "providers[0].pools[0].labels[0]";
-    for (text, line, path, word) in [
-        (changed("            cpu: 2", "            cpus: 2"), 17, format!("{raw}.cpus").as_str(), "cpus"),
-        (changed("cpu: 2", "cpu: 2 GB"), 17, format!("{raw}.cpu").as_str(), "thousandths"),
-        (changed("memory: 4096", "memory: 4Gi"), 18, format!("{raw}.memory").as_str(), "without a unit"),
-        (
-            changed("max-servers: 4", "max-projects: 4"),
-            10,
-            "providers[0].pools[0].max-projects",
-            "max-projects",
-        ),
-        (changed("type: pod", "type: vm"), 15, format!("{raw}.type").as_str(), "vm"),
-        (changed("emptyDir: {}", "emptydir: {}"), 20, format!("{raw}.volumes").as_str(), "emptydir"),
-        (
-            changed("- name: builder\n            type", "- name: Builder\n            type"),
-            14,
-            format!("{raw}.name").as_str(),
-            "name",
-        ),
-        (changed("type: pod", "type: project"), 14, format!("{label}.type").as_str(), "OpenShift"),
-        (changed(image, ""), 14, format!("{label}.image").as_str(), "needs an image"),
-        (changed("cpu: 2", "cpu: 9"), 14, format!("{label}.cpu").as_str(), "max-cores"),
-        (changed("cpu: 2", "cpu: 2\n            cpu-limit: 1"), 14, format!("{label}.cpu").as_str(), "limit"),
-        (
-            changed("cpu: 2", "privileged: true"),
-            14,
-            format!("{label}.privileged").as_str(),
-            "allow-privileged",
-        ),
-        (changed("emptyDir: {}", "hostPath: {path: /}"), 14, format!("{label}.volumes").as_str(), "hostPath"),
-        (
-            changed("[{name: workspace, mountPath", "[{name: other, mountPath"),
-            14,
-            format!("{label}.volume-mounts").as_str(),
-            "other",
-        ),
-        (
-            changed("{request.change}", "{request.colour}"),
-            14,
-            format!("{label}.dynamic-labels").as_str(),
-            "request.colour",
-        ),
-        (
-            changed("{change:", "{build-resources/system:"),
-            14,
-            format!("{label}.dynamic-labels").as_str(),
-            "reserved",
-        ),
-        (changed("  - name: space\n", "  - name: space\n  - name: ghost\n"), 5, "labels[ghost]", "no pool"),
-        (changed("  - name: space\n", ""), 22, "providers[east].pools[main].labels[space]", "do not name"),
-        (
-            changed("- name: space\n            type", "- name: builder\n            type"),
-            23,
-            "providers[east].pools[main].labels[builder]",
-            "twice",
-        ),
-        (
-            changed("quota: {pods", "image: x\n            quota: {pods"),
-            23,
-            "providers[east].pools[main].labels[space].image",
-            "only a pod",
-        ),
-        (changed("driver: kubernetes", "driver: nova"), 7, "providers[0].driver", "nova"),
-        (changed("system: ext-ci\n", ""), 4, "the document", "system"),
-    ] {
-        let found = refusal(&text);
+/// Change, line, path, a word of the refusal.
+type Mistake = ((&'static str, &'static str), u64, &'static str, &'static str);
+
+fn each_is_refused(mistakes: &[Mistake]) {
+    for ((from, to), line, path, word) in mistakes {
+        let path = path
+            .replace("RAW", "providers[0].pools[0].labels[0]")
+            .replace("POOL", "providers[east].pools[main]");
+        let found = refusal(&changed(from, to));
         assert!(
-            found.0 == line && found.1 == path && found.2.contains(word),
+            found.0 == *line && found.1 == path && found.2.contains(word),
             "{found:?}, wanted {line} {path} {word}"
         );
     }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_refused_with_its_line_and_path() {
+    each_is_refused(&[
+        (("            cpu: 2", "            cpus: 2"), 17, "RAW.cpus", "cpus"),
+        (("cpu: 2", "cpu: 2 GB"), 17, "RAW.cpu", "thousandths"),
+        (("memory: 4096", "memory: 4Gi"), 18, "RAW.memory", "without a unit"),
+        (("max-servers: 4", "max-projects: 4"), 10, "providers[0].pools[0].max-projects", "max-projects"),
+        (("type: pod", "type: vm"), 15, "RAW.type", "vm"),
+        (("emptyDir: {}", "emptydir: {}"), 20, "RAW.volumes", "emptydir"),
+        (("- name: builder\n            ty", "- name: Builder\n            ty"), 14, "RAW.name", "name"),
+        (("driver: kubernetes", "driver: nova"), 7, "providers[0].driver", "nova"),
+        (("system: ext-ci\n", ""), 4, "the document", "system"),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_its_line_and_path() {
+    each_is_refused(&[
+        (("type: pod", "type: project"), 14, "POOL.labels[builder].type", "OpenShift"),
+        (
+            ("            image: localhost/builder:1\n", ""),
+            14,
+            "POOL.labels[builder].image",
+            "needs an image",
+        ),
+        (("cpu: 2", "cpu: 9"), 14, "POOL.labels[builder].cpu", "max-cores"),
+        (("cpu: 2", "cpu: 2\n            cpu-limit: 1"), 14, "POOL.labels[builder].cpu", "limit"),
+        (("cpu: 2", "privileged: true"), 14, "POOL.labels[builder].privileged", "allow-privileged"),
+        (("emptyDir: {}", "hostPath: {path: /}"), 14, "POOL.labels[builder].volumes", "hostPath"),
+        (("[{name: workspace, m", "[{name: other, m"), 14, "POOL.labels[builder].volume-mounts", "other"),
+        (("{request.change}", "{request.x}"), 14, "POOL.labels[builder].dynamic-labels", "request.x"),
+        (("{change:", "{build-resources/a:"), 14, "POOL.labels[builder].dynamic-labels", "reserved"),
+        (("  - name: space\n", "  - name: space\n  - name: ghost\n"), 5, "labels[ghost]", "no pool"),
+        (("  - name: space\n", ""), 22, "POOL.labels[space]", "do not name"),
+        (
+            ("- name: space\n            ty", "- name: builder\n            ty"),
+            23,
+            "POOL.labels[builder]",
+            "twice",
+        ),
+        (
+            ("quota: {pods", "image: x\n            quota: {pods"),
+            23,
+            "POOL.labels[space].image",
+            "only a pod",
+        ),
+    ]);
 }
 
 #[test]

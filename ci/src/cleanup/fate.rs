@@ -1,0 +1,117 @@
+//! What becomes of one namespace.
+//!
+//! Decides: keep, mark, or delete. Must not: ask anything; pure. Input: the namespace, the records, the time.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+
+use crate::objects::{Key, reading};
+use crate::state::{Listing, Phase, Record, StateError};
+
+/// What becomes of one namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is going away already.
+    Going,
+    /// Somebody wants it.
+    Keep,
+    /// Somebody wants it after all: the mark goes.
+    Spare,
+    /// Nobody wants it: it is marked.
+    Condemn,
+    /// It is marked, but not for long enough.
+    Await,
+    /// It goes.
+    Delete,
+}
+
+/// The fate of a namespace that carries our system's label.
+pub fn fate(namespace: &Namespace, listing: &Listing, now: Timestamp, confirm: u64) -> Fate {
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Fate::Going;
+    }
+    let marked = reading(namespace.metadata.annotations.as_ref(), Key::Condemned);
+    if wanted(namespace, listing, now) {
+        return if marked.is_some() { Fate::Spare } else { Fate::Keep };
+    }
+    // A mark that is no number, or lies in the future, was not made by us: it is made anew.
+    let since = marked.and_then(|text| text.parse::<i64>().ok()).filter(|since| *since <= now.as_second());
+    match since {
+        None => Fate::Condemn,
+        Some(since) if now.as_second().abs_diff(since) < confirm => Fate::Await,
+        Some(_) => Fate::Delete,
+    }
+}
+
+fn wanted(namespace: &Namespace, listing: &Listing, now: Timestamp) -> bool {
+    let Some(id) = reading(namespace.metadata.labels.as_ref(), Key::Request) else { return false };
+    let unreadable = listing.odd.iter().any(
+        |error| matches!(error, StateError::Malformed { lease, .. } if *lease == Record::lease_name(id)),
+    );
+    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    let held = listing.records.iter().find(|record| record.id == id).is_some_and(|record| {
+        let alive = match record.body.phase {
+            Phase::Waiting | Phase::Making | Phase::Ready => !record.lapsed(now),
+            Phase::Releasing => false,
+        };
+        alive && record.namespaces().iter().any(|own| own == name)
+    });
+    unreadable || held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::{at, record};
+    use crate::state::{Spot, StateError};
+
+    fn space(name: &str, request: &str, marked: Option<&str>) -> Namespace {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        namespace.metadata.labels = Some([(Key::Request.text(), request.to_owned())].into());
+        namespace.metadata.annotations = marked.map(|text| [(Key::Condemned.text(), text.to_owned())].into());
+        namespace
+    }
+
+    fn ready() -> Record {
+        let mut record = record("b");
+        record.body.phase = Phase::Ready;
+        record.duration = 100;
+        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
+        record
+    }
+
+    #[test]
+    fn a_namespace_goes_only_when_it_was_seen_unwanted_twice() {
+        let own = "main-0123456789ab-0-1";
+        let id = "0123456789ab";
+        let alive = || Listing { records: vec![ready()], ..Listing::default() };
+        let mut let_go = ready();
+        let_go.body.phase = Phase::Releasing;
+        let released = Listing { records: vec![let_go], ..Listing::default() };
+        let none = Listing::default();
+        for (namespace, listing, now, wanted) in [
+            (space(own, id, None), &alive(), 100, Fate::Keep),
+            (space(own, id, Some("50")), &alive(), 100, Fate::Spare),
+            (space(own, id, None), &alive(), 101, Fate::Condemn),
+            (space(own, id, Some("101")), &alive(), 160, Fate::Await),
+            (space(own, id, Some("101")), &alive(), 161, Fate::Delete),
+            (space("main-0123456789ab-0-2", id, None), &alive(), 100, Fate::Condemn),
+            (space(own, "another", None), &alive(), 100, Fate::Condemn),
+            (space(own, id, Some("100")), &none, 160, Fate::Delete),
+            (space(own, id, Some("nonsense")), &none, 160, Fate::Condemn),
+            (space(own, id, Some("999")), &none, 160, Fate::Condemn),
+            (space(own, id, None), &released, 100, Fate::Condemn),
+        ] {
+            assert_eq!(fate(&namespace, listing, at(now), 60), wanted, "{namespace:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_a_record_that_cannot_be_read_is_kept() {
+        let odd = StateError::Malformed { lease: "req-0123456789ab".to_owned(), problem: String::new() };
+        let listing = Listing { odd: vec![odd], ..Listing::default() };
+        let namespace = space("main-0123456789ab-0-1", "0123456789ab", None);
+        assert_eq!(fate(&namespace, &listing, at(1_000_000), 60), Fate::Keep);
+    }
+}

@@ -1,0 +1,117 @@
+//! Records and reports, as text and as JSON.
+//!
+//! Decides: the columns and keys. Must not: ask a cluster. Input: values.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Problem, Said};
+use crate::cleanup::Report;
+use crate::drive::Desk;
+use crate::error::{Reason, shown};
+use crate::state::{Listing, Record};
+
+/// One build.
+pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
+    let body = &record.body;
+    let mut text = format!("build     {}\n", shown(&body.request.build));
+    if let Some(buildset) = &body.request.buildset {
+        let _ = writeln!(text, "buildset  {}", shown(buildset)); // writing to a String cannot fail
+    }
+    let _ = writeln!(text, "phase     {}", body.phase.as_str());
+    if let Some(spot) = &body.spot {
+        let _ = writeln!(text, "place     {} / {}", spot.provider, spot.pool);
+    }
+    let _ = writeln!(text, "lapses    {} (at the latest {})", record.lapses(), body.until);
+    for (node, namespace) in body.request.nodes.iter().zip(record.namespaces()) {
+        let _ = writeln!(text, "node      {} ({}) in {namespace}", node.name, node.label);
+    }
+    for failure in &body.failures {
+        let _ = writeln!(text, "failure   {}", shown(failure));
+    }
+    Said::new(text, value(desk, record))
+}
+
+fn value(desk: &Desk<'_>, record: &Record) -> Value {
+    let body = &record.body;
+    let names = record.namespaces();
+    let kinds = desk.nodes(record).ok();
+    let nodes: Vec<Value> = body
+        .request
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(at, node)| {
+            json!({
+                "name": node.name,
+                "label": node.label,
+                "type": kinds.as_ref().and_then(|kinds| kinds.get(at)).map(|node| node.kind),
+                "namespace": names.get(at),
+                "attempt": body.attempts.get(at),
+            })
+        })
+        .collect();
+    json!({
+        "id": record.id,
+        "build": body.request.build,
+        "buildset": body.request.buildset,
+        "change": body.request.change,
+        "phase": body.phase,
+        "provider": body.spot.as_ref().map(|spot| &spot.provider),
+        "pool": body.spot.as_ref().map(|spot| &spot.pool),
+        "nodes": nodes,
+        "lapses": record.lapses().to_string(),
+        "until": body.until.to_string(),
+        "driven-by": record.holder,
+        "failures": body.failures,
+    })
+}
+
+/// Every build.
+pub(super) fn all(desk: &Desk<'_>, listing: &Listing) -> Said {
+    let now = (desk.clock)();
+    let mut text = String::new();
+    for record in &listing.records {
+        let state = if record.lapsed(now) { "lapsed" } else { record.body.phase.as_str() };
+        let nodes: Vec<&str> = record.body.request.nodes.iter().map(|node| node.name.as_str()).collect();
+        let build = shown(&record.body.request.build);
+        let _ = writeln!(text, "{build:<24} {state:<10} {:<28} {}", record.lapses(), nodes.join(" "));
+    }
+    for odd in &listing.odd {
+        let _ = writeln!(text, "unreadable: {odd}");
+    }
+    let odd: Vec<String> = listing.odd.iter().map(ToString::to_string).collect();
+    let builds: Vec<Value> = listing.records.iter().map(|record| value(desk, record)).collect();
+    Said::new(text, json!({"builds": builds, "unreadable": odd}))
+}
+
+/// What a pass of the cleaner did. A namespace that is held up is said in the exit code.
+pub(super) fn cleaned(report: &Report, dry: bool) -> Result<Said, Problem> {
+    let would = if dry { "would be " } else { "" };
+    let mut text = format!("{} kept, {} reservations dropped\n", report.kept, report.pruned);
+    for (what, names) in
+        [("marked", &report.condemned), ("deleted", &report.deleted), ("finished", &report.finished)]
+    {
+        for name in names {
+            let _ = writeln!(text, "{would}{what}: {}", shown(name));
+        }
+    }
+    for name in &report.waiting {
+        let _ = writeln!(text, "waits for its second sighting: {}", shown(name));
+    }
+    for (name, why) in &report.going {
+        let _ = writeln!(text, "is going: {}: {why}", shown(name));
+    }
+    for odd in &report.odd {
+        let _ = writeln!(text, "unreadable: {odd}");
+    }
+    let json = serde_json::to_value(report).map_err(|error| Problem {
+        reason: Reason::Bug,
+        message: error.to_string(),
+        cure: None,
+    })?;
+    let held = report.going.values().any(|why| why.contains("finalizer") || why.contains("Failure"));
+    let code = if held || !report.odd.is_empty() { Reason::Blocked.exit_code() } else { 0 };
+    Ok(Said { text, json, code })
+}

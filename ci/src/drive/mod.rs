@@ -1,0 +1,187 @@
+//! Brings a request from asked to ready, and from ready to gone; whoever holds its Lease does it.
+//!
+//! Decides: the order of the writes. Must not: keep anything in memory that a successor would miss: each step can be done
+//! again from what the API objects say. Input: a checked configuration, a request, and the clusters.
+
+mod claim;
+mod make;
+mod place;
+mod release;
+mod stop;
+mod token;
+mod verdict;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+pub use make::Node;
+pub use release::Released;
+pub(crate) use release::{delete_exactly, why};
+pub use stop::Stop;
+pub use token::Granted;
+pub use verdict::{Verdict, judge};
+
+use crate::cluster::{self, Cluster, ClusterError};
+use crate::config::{Config, Name};
+use crate::request::{self, Request};
+use crate::state::{Phase, Record, Store};
+
+/// For how many seconds a process that drives a request is believed to be alive without a word.
+const DRIVER: u64 = 30;
+
+/// The clusters of one configuration.
+#[derive(Clone)]
+pub struct Clusters {
+    /// Where the records are.
+    pub hub: Cluster,
+    /// The providers, by name.
+    pub providers: BTreeMap<Name, Cluster>,
+}
+
+impl Clusters {
+    /// Makes the clients; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When there is no usable kubeconfig or context.
+    pub async fn connect(
+        config: &Config,
+        kubeconfig: Option<&std::path::Path>,
+    ) -> Result<Self, ClusterError> {
+        let hub = cluster::connect(kubeconfig, config.hub.context.as_deref()).await?;
+        let mut providers = BTreeMap::new();
+        for provider in &config.providers {
+            let one = cluster::connect(kubeconfig, provider.value.context.as_deref()).await?;
+            providers.insert(provider.value.name.clone(), one);
+        }
+        Ok(Clusters { hub, providers })
+    }
+}
+
+/// How far a request shall come before it is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// The objects are there.
+    Created,
+    /// The pods are ready, and the job's token may use them.
+    Ready,
+}
+
+/// Everything that a step needs.
+#[derive(Clone)]
+pub struct Desk<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The clusters.
+    pub clusters: &'a Clusters,
+    /// The records.
+    pub store: Store,
+    /// Under which name this process holds Leases.
+    pub me: String,
+    /// Tells the time.
+    pub clock: fn() -> Timestamp,
+    /// When this process gives up waiting.
+    pub deadline: Instant,
+}
+
+impl<'a> Desk<'a> {
+    /// A desk of this process, which waits no longer than `patience`.
+    pub fn new(
+        config: &'a Config,
+        clusters: &'a Clusters,
+        me: String,
+        clock: fn() -> Timestamp,
+        patience: Duration,
+    ) -> Self {
+        let store = Store::new(config, &clusters.hub);
+        let now = Instant::now();
+        let deadline = now.checked_add(patience).unwrap_or(now);
+        Desk { config, clusters, store, me, clock, deadline }
+    }
+
+    /// Brings a request to ready. Safe to repeat: the same request is found again, and what it has is kept.
+    ///
+    /// # Errors
+    /// When it cannot be served, or not yet.
+    pub async fn request(&self, request: Request, until: Until) -> Result<Record, Stop> {
+        let mut record = self.claim(request).await?;
+        if record.body.phase == Phase::Ready {
+            return Ok(record);
+        }
+        record = self.place(record).await?;
+        record = self.make(record, until).await?;
+        record.body.phase = Phase::Ready;
+        record.holder = None;
+        record.renewed = (self.clock)();
+        record.duration = self.config.leases.duration.get();
+        Ok(self.store.write(&record).await?)
+    }
+
+    /// The record of a build.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn find(&self, build: &str) -> Result<Record, Stop> {
+        let id = request::id(&self.config.system, build);
+        self.store.read(&id).await?.ok_or_else(|| Stop::Unknown(build.to_owned()))
+    }
+
+    /// Says that a ready build is still wanted, for `seconds` more.
+    ///
+    /// # Errors
+    /// When there is no such build, or it is not ready.
+    pub async fn renew(&self, build: &str, seconds: u64) -> Result<Record, Stop> {
+        loop {
+            let mut record = self.find(build).await?;
+            if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
+                return Err(Stop::NotReady { build: build.to_owned(), phase: record.body.phase });
+            }
+            record.renewed = (self.clock)();
+            record.duration = seconds;
+            match self.store.write(&record).await {
+                Err(crate::state::StateError::Overtaken(_)) => {
+                    self.pause(0, || Stop::Busy(build.to_owned())).await?
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Says that this process is still at it, once a third of its time is over.
+    async fn heartbeat(&self, record: Record) -> Result<Record, Stop> {
+        let now = (self.clock)();
+        if now.duration_since(record.renewed)
+            < SignedDuration::from_secs(i64::try_from(DRIVER / 3).unwrap_or(10))
+        {
+            return Ok(record);
+        }
+        self.write(record).await
+    }
+
+    /// Writes a record that this process drives.
+    async fn write(&self, mut record: Record) -> Result<Record, Stop> {
+        record.holder = Some(self.me.clone());
+        record.renewed = (self.clock)();
+        record.duration = DRIVER;
+        Ok(self.store.write(&record).await?)
+    }
+
+    /// Waits a little, longer each round and never quite equally long; fails when patience is over.
+    async fn pause(&self, round: u32, why: impl FnOnce() -> Stop) -> Result<(), Stop> {
+        let longest = 100_u64.saturating_mul(1 << round.min(4));
+        // The nonce in our name spreads processes that began together.
+        let seed = self
+            .me
+            .bytes()
+            .fold(u64::from(round), |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let wait = Duration::from_millis(longest / 2 + seed % longest.max(1));
+        if Instant::now() + wait > self.deadline {
+            return Err(why());
+        }
+        sleep(wait).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! Lets a request go: its namespaces first, its reservation next, its record last.
+//!
+//! Decides: when a request is gone. Must not: strip a finalizer, or believe a deletion before the namespace is not found.
+//! Input: a build. Each step may be done again by another process.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Preconditions};
+use tokio::time::Instant;
+
+use super::{Desk, Stop};
+use crate::cluster::{Cluster, ClusterError};
+use crate::error::shown;
+use crate::objects::request_selector;
+use crate::state::Record;
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// Nothing of it is left.
+    Gone,
+    /// Its namespaces are going away; `gc` finishes it.
+    Going,
+}
+
+impl Desk<'_> {
+    /// Releases a build; with `wait` until nothing of it is left.
+    ///
+    /// # Errors
+    /// When there is no such build, another process drives it, or a namespace does not go away.
+    pub async fn release(&self, build: &str, wait: bool) -> Result<Released, Stop> {
+        let mut record = self.claim_for_release(build).await?;
+        let mut round = 0;
+        loop {
+            let left = self.sweep(&record).await?;
+            if left.is_empty() {
+                self.finish(&record).await?;
+                return Ok(Released::Gone);
+            }
+            if !wait || Instant::now() >= self.deadline {
+                self.let_go(record).await?;
+                return if wait { Err(blocked(&left)) } else { Ok(Released::Going) };
+            }
+            // Over time is said with the namespace that is left, not here.
+            let _ = self.pause(round, || blocked(&left)).await;
+            round += 1;
+            record = self.heartbeat(record).await?;
+        }
+    }
+
+    /// Asks for the deletion of everything that carries the request's id; returns what is still there.
+    pub(crate) async fn sweep(&self, record: &Record) -> Result<Vec<Namespace>, Stop> {
+        let mut left = Vec::new();
+        for cluster in self.clusters.providers.values() {
+            let api: Api<Namespace> = Api::all(cluster.client.clone());
+            let how = ListParams::default().labels(&request_selector(&self.config.system, &record.id));
+            let found = api.list(&how).await.map_err(|error| ClusterError::of("list namespaces", &error))?;
+            for namespace in found.items {
+                if namespace.metadata.deletion_timestamp.is_none() {
+                    delete_exactly(cluster, &namespace).await?;
+                }
+                left.push(namespace);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Gives the reservation back, and forgets the request. Only once nothing of it is left.
+    pub(crate) async fn finish(&self, record: &Record) -> Result<(), Stop> {
+        if let Some(spot) = &record.body.spot {
+            self.unreserve(spot, record).await?;
+        }
+        Ok(self.store.delete(record).await?)
+    }
+
+    /// Nobody drives it for now.
+    async fn let_go(&self, mut record: Record) -> Result<(), Stop> {
+        record.holder = None;
+        self.store.write(&record).await?;
+        Ok(())
+    }
+}
+
+/// Deletes exactly this namespace, in exactly this version: one that somebody took up in between is left alone.
+pub(crate) async fn delete_exactly(cluster: &Cluster, namespace: &Namespace) -> Result<bool, Stop> {
+    let api: Api<Namespace> = Api::all(cluster.client.clone());
+    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    let same = Preconditions {
+        uid: namespace.metadata.uid.clone(),
+        resource_version: namespace.metadata.resource_version.clone(),
+    };
+    match api.delete(name, &DeleteParams { preconditions: Some(same), ..DeleteParams::default() }).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+        Err(error) => Err(ClusterError::of(format!("delete namespaces/{name}"), &error).into()),
+    }
+}
+
+/// Why a namespace is still there, in the words of its conditions.
+pub(crate) fn why(namespace: &Namespace) -> String {
+    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let said: Vec<String> = conditions
+        .filter(|one| one.status == "True")
+        .map(|one| format!("{}: {}", shown(&one.type_), shown(one.message.as_deref().unwrap_or_default())))
+        .collect();
+    let finalizers = namespace.metadata.finalizers.iter().flatten().map(|name| shown(name));
+    let held: Vec<String> = finalizers.map(|name| format!("finalizer `{name}`")).collect();
+    match [said, held].concat() {
+        all if all.is_empty() => "the cluster is still deleting it".to_owned(),
+        all => all.join("; "),
+    }
+}
+
+fn blocked(left: &[Namespace]) -> Stop {
+    let first = left.first();
+    Stop::Blocked {
+        namespace: first.and_then(|one| one.metadata.name.clone()).unwrap_or_default(),
+        why: first.map(why).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a request, a release or a look-up ended without what was asked.
+//!
+//! Decides: the reason and the cure of each. Must not: print. Input: none.
+
+use crate::cluster::ClusterError;
+use crate::config::Name;
+use crate::error::{Failure, Reason, shown};
+use crate::state::{Phase, StateError};
+
+/// Why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The records.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The build has another request already.
+    #[error("the build `{}` has asked for something else before", shown(.0))]
+    Different(String),
+    /// There is no such build.
+    #[error("there is no build `{}`", shown(.0))]
+    Unknown(String),
+    /// It is not ready.
+    #[error("the build `{}` is {}", shown(build), phase.as_str())]
+    NotReady {
+        /// The build.
+        build: String,
+        /// How far it is.
+        phase: Phase,
+    },
+    /// Another process drives the request.
+    #[error("another process drives `{}`", shown(.0))]
+    Busy(String),
+    /// No pool can ever hold the request.
+    #[error("no pool can ever hold this request: {0}")]
+    Unservable(String),
+    /// No pool has room.
+    #[error("no pool has room: {0}")]
+    Full(String),
+    /// The pool of a request is not configured any more.
+    #[error("the pool `{pool}` of provider `{provider}`, or a label in it, is not configured any more")]
+    Unconfigured {
+        /// The provider.
+        provider: Name,
+        /// The pool.
+        pool: Name,
+    },
+    /// A node did not become usable.
+    #[error("node `{node}` did not become usable: {why}")]
+    Launch {
+        /// The node.
+        node: Name,
+        /// Why, in the cluster's words.
+        why: String,
+    },
+    /// A namespace does not go away.
+    #[error("namespace `{namespace}` does not go away: {why}")]
+    Blocked {
+        /// The namespace.
+        namespace: String,
+        /// Why, in the cluster's words.
+        why: String,
+    },
+}
+
+impl Failure for Stop {
+    fn reason(&self) -> Reason {
+        match self {
+            Stop::State(error) => error.reason(),
+            Stop::Cluster(error) => error.reason(),
+            Stop::Different(_) => Reason::Usage,
+            Stop::Unknown(_) => Reason::Unknown,
+            Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) => Reason::Again,
+            Stop::Unservable(_) => Reason::Unservable,
+            Stop::Unconfigured { .. } => Reason::Config,
+            Stop::Launch { .. } => Reason::Launch,
+            Stop::Blocked { .. } => Reason::Blocked,
+        }
+    }
+
+    fn cure(&self) -> Option<String> {
+        match self {
+            Stop::State(error) => error.cure(),
+            Stop::Cluster(error) => error.cure(),
+            Stop::Different(_) => Some("give each build a name of its own, or release it first".to_owned()),
+            Stop::Unknown(_) => Some("`build-resources list` shows the builds".to_owned()),
+            Stop::NotReady { .. } => Some("ask again with the same request; it is driven on".to_owned()),
+            Stop::Busy(_) => Some("wait; if that process died, its Lease lapses within a minute".to_owned()),
+            Stop::Full(_) => Some("wait longer with `--timeout`, or raise the limits of a pool".to_owned()),
+            Stop::Unservable(_) => {
+                Some("offer these labels together in one pool that is large enough".to_owned())
+            }
+            Stop::Unconfigured { .. } => Some("release the build, or put the pool back".to_owned()),
+            Stop::Launch { .. } => None,
+            Stop::Blocked { .. } => Some(
+                "remove what holds it; nothing here ever strips a finalizer. `gc` finishes the release then"
+                    .to_owned(),
+            ),
+        }
+    }
+}

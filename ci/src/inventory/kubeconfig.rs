@@ -1,0 +1,36 @@
+//! The kubeconfig of a job.
+//!
+//! Decides: its clusters, users and contexts. Must not: name any identity of ours. Input: what was granted.
+
+use serde_json::{Map, Value, json};
+
+use super::{Handover, context};
+
+/// One context, user and cluster a node; the first node's context is the current one.
+pub fn kubeconfig(handover: &Handover<'_>) -> Value {
+    let mut clusters = Vec::new();
+    let mut users = Vec::new();
+    let mut contexts = Vec::new();
+    for granted in handover.granted {
+        let name = context(&granted.node.name);
+        let mut cluster = Map::from_iter([("server".to_owned(), json!(granted.address.server))]);
+        if let Some(authority) = &granted.address.authority {
+            cluster.insert("certificate-authority-data".to_owned(), json!(authority));
+        }
+        if let Some(name) = &granted.address.tls_server_name {
+            cluster.insert("tls-server-name".to_owned(), json!(name));
+        }
+        clusters.push(json!({"name": name, "cluster": cluster}));
+        users.push(json!({"name": name, "user": {"token": granted.token}}));
+        let bound = json!({"cluster": name, "user": name, "namespace": granted.node.namespace});
+        contexts.push(json!({"name": name, "context": bound}));
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": clusters,
+        "users": users,
+        "contexts": contexts,
+        "current-context": handover.granted.first().map(|granted| context(&granted.node.name)),
+    })
+}

@@ -1,0 +1,90 @@
+//! What a job is handed: an inventory for Ansible, and a kubeconfig that holds its own credentials and nobody else's.
+//!
+//! Decides: the names of hosts, contexts and variables. Must not: talk to a cluster. Input: a ready record and what was
+//! granted for it.
+
+mod kubeconfig;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+pub use kubeconfig::kubeconfig;
+pub use write::{InventoryError, write};
+
+use crate::config::{Kind, Name, Pool};
+use crate::drive::Granted;
+use crate::objects::CONTAINER;
+use crate::state::Record;
+
+/// Everything that the files of one build say.
+#[derive(Debug)]
+pub struct Handover<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// The pool that it lies in.
+    pub pool: &'a Pool,
+    /// What was granted for each node.
+    pub granted: &'a [Granted],
+}
+
+/// The inventory. A pod is a host; a namespace is none, but stands among the resources like every node. `kubeconfig` is
+/// where the kubeconfig will lie.
+pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
+    let mut hosts = Map::new();
+    let mut resources = Map::new();
+    for granted in handover.granted {
+        let node = &granted.node;
+        let label = handover.pool.label(&node.label);
+        let mut resource = Map::from_iter([
+            ("namespace".to_owned(), json!(node.namespace)),
+            ("context".to_owned(), json!(context(&node.name))),
+        ]);
+        match node.kind {
+            Kind::Pod => {
+                resource.insert("pod".to_owned(), json!(node.name));
+                let python = label.and_then(|label| label.python_path.as_deref()).unwrap_or("auto");
+                let shell = label.and_then(|label| label.shell_type.as_deref()).unwrap_or("sh");
+                let host = json!({
+                    "ansible_host": node.name,
+                    "ansible_connection": "kubernetes.core.kubectl",
+                    "ansible_kubectl_kubeconfig": kubeconfig.display().to_string(),
+                    "ansible_kubectl_context": context(&node.name),
+                    "ansible_kubectl_namespace": node.namespace,
+                    "ansible_kubectl_pod": node.name,
+                    "ansible_kubectl_container": CONTAINER,
+                    "ansible_python_interpreter": python,
+                    "ansible_shell_type": shell,
+                    "nodepool": facts(handover, &node.label),
+                });
+                hosts.insert(node.name.to_string(), host);
+            }
+            Kind::Namespace | Kind::Project => {}
+        }
+        resources.insert(node.name.to_string(), Value::Object(resource));
+    }
+    let request = &handover.record.body.request;
+    let zuul = json!({"build": request.build, "buildset": request.buildset, "resources": resources});
+    json!({"all": {"hosts": hosts, "vars": {"zuul": zuul}}})
+}
+
+/// The context of a node in the kubeconfig.
+fn context(node: &Name) -> String {
+    node.to_string()
+}
+
+fn facts(handover: &Handover<'_>, label: &Name) -> Value {
+    let spot = handover.record.body.spot.as_ref();
+    let attributes: &BTreeMap<String, String> = &handover.pool.node_attributes;
+    json!({
+        "label": label,
+        "provider": spot.map(|spot| &spot.provider),
+        "pool": spot.map(|spot| &spot.pool),
+        "attributes": attributes,
+    })
+}
+
+#[cfg(test)]
+mod tests;

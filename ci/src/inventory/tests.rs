@@ -1,0 +1,85 @@
+//! What stands in the files, and how they are put down.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::cluster::Address;
+use crate::config::{Config, parse, tests::GOOD};
+use crate::drive::Node;
+use crate::state::tests::record;
+
+fn granted(name: &str, kind: Kind, label: &str) -> Granted {
+    Granted {
+        node: Node {
+            name: name.parse().unwrap(),
+            label: label.parse().unwrap(),
+            kind,
+            namespace: format!("main-0123456789ab-{name}"),
+        },
+        address: Address {
+            server: "https://api.example:6443".to_owned(),
+            authority: Some("Q0E=".to_owned()),
+            tls_server_name: None,
+        },
+        token: format!("secret-of-{name}"),
+    }
+}
+
+fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
+    let config: Config = parse(GOOD.as_bytes()).unwrap();
+    let granted = [granted("one", Kind::Pod, "builder"), granted("space", Kind::Namespace, "space")];
+    then(&Handover { record: &record("b"), pool: config.pools()[0].1, granted: &granted })
+}
+
+#[test]
+fn a_pod_is_a_host_and_a_namespace_only_a_resource() {
+    let said = with(|handover| inventory(handover, Path::new("/out/kubeconfig")));
+    let host = &said["all"]["hosts"]["one"];
+    assert_eq!(host["ansible_connection"], "kubernetes.core.kubectl");
+    assert_eq!(host["ansible_kubectl_kubeconfig"], "/out/kubeconfig");
+    assert_eq!(host["ansible_kubectl_container"], "node");
+    assert!(said["all"]["hosts"].get("space").is_none());
+    let resources = &said["all"]["vars"]["zuul"]["resources"];
+    assert_eq!(resources["space"], json!({"namespace": "main-0123456789ab-space", "context": "space"}));
+    assert!(!said.to_string().contains("secret-of"), "the inventory holds no secret");
+}
+
+#[test]
+fn each_context_has_its_own_token() {
+    let said = with(kubeconfig);
+    assert_eq!(said["current-context"], "one");
+    assert_eq!(said["users"][1], json!({"name": "space", "user": {"token": "secret-of-space"}}));
+    assert_eq!(said["contexts"][1]["context"]["namespace"], "main-0123456789ab-space");
+}
+
+#[test]
+fn a_token_is_not_shown_by_debug() {
+    assert!(!format!("{:?}", granted("one", Kind::Pod, "builder")).contains("secret-of"));
+}
+
+#[test]
+fn the_files_come_all_at_once_and_only_their_owner_reads_them() {
+    let room = tempfile::tempdir().unwrap();
+    let out = room.path().join("a/out");
+    with(|handover| write(handover, &out)).unwrap();
+    with(|handover| write(handover, &out)).unwrap(); // over its own
+    for name in ["inventory.yaml", "inventory.json", "kubeconfig"] {
+        assert_eq!(fs::metadata(out.join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_dir(room.path().join("a")).unwrap().count(), 1, "nothing is left aside");
+    let yaml: Value =
+        serde_saphyr::from_str(&fs::read_to_string(out.join("inventory.yaml")).unwrap()).unwrap();
+    let json: Value = serde_json::from_slice(&fs::read(out.join("inventory.json")).unwrap()).unwrap();
+    assert_eq!(yaml, json);
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_left_alone() {
+    let room = tempfile::tempdir().unwrap();
+    fs::write(room.path().join("thesis.txt"), "x").unwrap();
+    let error = with(|handover| write(handover, room.path())).unwrap_err();
+    assert!(crate::error::chain(&error).contains("other files"));
+    assert!(room.path().join("thesis.txt").exists());
+}

@@ -1,0 +1,263 @@
+//! The record of one request: what was asked, where it went, how far it came, and until when it lives.
+//!
+//! Decides: when a record has lapsed. Must not: read a clock or write a Lease. Input: a Lease.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use serde::{Deserialize, Serialize};
+
+use super::StateError;
+use crate::config::{Name, OURS, label_value};
+use crate::objects::{Key, namespace_name};
+use crate::request::Request;
+
+/// How far a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// No pool has room yet.
+    Waiting,
+    /// Room is reserved, and the objects are being made.
+    Making,
+    /// The job may use it.
+    Ready,
+    /// It is going away.
+    Releasing,
+}
+
+impl Phase {
+    /// The phase as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Making => "making",
+            Phase::Ready => "ready",
+            Phase::Releasing => "releasing",
+        }
+    }
+}
+
+/// Where a request went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spot {
+    /// The cluster.
+    pub provider: Name,
+    /// The pool.
+    pub pool: Name,
+}
+
+/// What stands in the annotation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// What was asked.
+    pub request: Request,
+    /// How far it came.
+    pub phase: Phase,
+    /// Where it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<Spot>,
+    /// The attempt of each node, in the order of the request. It only grows, so no name is used twice.
+    pub attempts: Vec<u32>,
+    /// When it ends at the latest.
+    pub until: Timestamp,
+    /// What went wrong on the way, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<String>,
+}
+
+/// Most failures that a record keeps.
+const FAILURES: usize = 10;
+
+/// The record of one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The id of the request.
+    pub id: String,
+    /// What it says.
+    pub body: Body,
+    /// Who drives it.
+    pub holder: Option<String>,
+    /// When its holder or its user last said that it is still wanted.
+    pub renewed: Timestamp,
+    /// For how many seconds that counts.
+    pub duration: u64,
+    /// The UID of its Lease; empty before there is one.
+    pub uid: String,
+    /// The version that a change is compared with.
+    pub version: Option<String>,
+}
+
+impl Record {
+    /// A record of a request that nothing was done for yet.
+    pub fn new(id: String, request: Request, until: Timestamp, now: Timestamp) -> Self {
+        let attempts = vec![1; request.nodes.len()];
+        let body = Body { request, phase: Phase::Waiting, spot: None, attempts, until, failures: Vec::new() };
+        Record { id, body, holder: None, renewed: now, duration: 0, uid: String::new(), version: None }
+    }
+
+    /// When it lapses, unless it is renewed.
+    pub fn lapses(&self) -> Timestamp {
+        let seconds = i64::try_from(self.duration).unwrap_or(i64::MAX / 2);
+        let lease = self.renewed.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        lease.min(self.body.until)
+    }
+
+    /// Whether nobody wants it any more.
+    pub fn lapsed(&self, now: Timestamp) -> bool {
+        now > self.lapses()
+    }
+
+    /// The names of the namespaces that it holds now; earlier attempts are not among them.
+    pub fn namespaces(&self) -> Vec<String> {
+        let Some(spot) = &self.body.spot else { return Vec::new() };
+        self.body
+            .attempts
+            .iter()
+            .enumerate()
+            .map(|(at, attempt)| namespace_name(&spot.pool, &self.id, at, *attempt))
+            .collect()
+    }
+
+    /// Takes the next name for one node.
+    pub fn next_attempt(&mut self, at: usize) {
+        if let Some(attempt) = self.body.attempts.get_mut(at) {
+            *attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// Remembers what went wrong.
+    pub fn failed(&mut self, what: String) {
+        self.body.failures.push(what);
+        let surplus = self.body.failures.len().saturating_sub(FAILURES);
+        self.body.failures.drain(..surplus);
+    }
+
+    /// The name of its Lease.
+    pub fn lease_name(id: &str) -> String {
+        format!("req-{id}")
+    }
+
+    /// The Lease that says it.
+    ///
+    /// # Errors
+    /// Never in practice: every part is plain data.
+    pub fn to_lease(&self, system: &Name) -> Result<Lease, StateError> {
+        let body = serde_json::to_string(&self.body).map_err(|error| StateError::Bug(error.to_string()))?;
+        let mut labels = BTreeMap::from([
+            (Key::System.text(), system.to_string()),
+            (Key::Request.text(), self.id.clone()),
+            (Key::Build.text(), label_value(&self.body.request.build)),
+        ]);
+        if let Some(buildset) = &self.body.request.buildset {
+            labels.insert(Key::Buildset.text(), label_value(buildset));
+        }
+        Ok(Lease {
+            metadata: ObjectMeta {
+                name: Some(Record::lease_name(&self.id)),
+                labels: Some(labels),
+                annotations: Some(BTreeMap::from([(format!("{OURS}record"), body)])),
+                resource_version: self.version.clone(),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: self.holder.clone(),
+                renew_time: Some(MicroTime(self.renewed)),
+                // A Lease may not last zero seconds; what lapsed is renewed in the past.
+                lease_duration_seconds: Some(i32::try_from(self.duration.max(1)).unwrap_or(i32::MAX)),
+                ..LeaseSpec::default()
+            }),
+        })
+    }
+
+    /// What a Lease says.
+    ///
+    /// # Errors
+    /// When it is not a record.
+    pub fn from_lease(lease: &Lease) -> Result<Self, StateError> {
+        let name = lease.metadata.name.as_deref().unwrap_or_default();
+        let malformed = |problem: String| StateError::Malformed { lease: name.to_owned(), problem };
+        let annotations = lease.metadata.annotations.as_ref();
+        let text = annotations
+            .and_then(|map| map.get(&format!("{OURS}record")))
+            .ok_or_else(|| malformed("it has no record".to_owned()))?;
+        let body: Body = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        if body.attempts.len() != body.request.nodes.len() {
+            return Err(malformed("its attempts do not match its nodes".to_owned()));
+        }
+        let spec = lease.spec.as_ref().ok_or_else(|| malformed("it has no spec".to_owned()))?;
+        let renewed = spec.renew_time.as_ref().ok_or_else(|| malformed("it was never renewed".to_owned()))?.0;
+        Ok(Record {
+            id: name
+                .strip_prefix("req-")
+                .ok_or_else(|| malformed("its name is no record's".to_owned()))?
+                .to_owned(),
+            body,
+            holder: spec.holder_identity.clone().filter(|holder| !holder.is_empty()),
+            renewed,
+            duration: u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0),
+            uid: lease.metadata.uid.clone().unwrap_or_default(),
+            version: lease.metadata.resource_version.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    pub(crate) fn record(build: &str) -> Record {
+        let nodes =
+            vec![crate::request::node("builder=one").unwrap(), crate::request::node("space").unwrap()];
+        let request = Request::new(build.to_owned(), None, None, nodes).unwrap();
+        Record::new("0123456789ab".to_owned(), request, at(10_000), at(0))
+    }
+
+    #[test]
+    fn a_record_survives_its_lease() {
+        let mut record = record("b");
+        record.holder = Some("me".to_owned());
+        record.duration = 30;
+        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
+        let lease = record.to_lease(&"ci".parse().unwrap()).unwrap();
+        assert_eq!(Record::from_lease(&lease).unwrap(), record);
+    }
+
+    #[test]
+    fn a_record_lapses_with_its_lease_or_its_age() {
+        let mut record = record("b");
+        record.duration = 30;
+        assert!(!record.lapsed(at(30)) && record.lapsed(at(31)));
+        record.duration = 1_000_000;
+        assert!(!record.lapsed(at(10_000)) && record.lapsed(at(10_001)));
+    }
+
+    #[test]
+    fn a_new_attempt_is_a_new_name() {
+        let mut record = record("b");
+        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
+        record.next_attempt(1);
+        assert_eq!(record.namespaces(), ["main-0123456789ab-0-1", "main-0123456789ab-1-2"]);
+    }
+
+    #[test]
+    fn a_lease_that_is_no_record_is_refused() {
+        let good = record("b").to_lease(&"ci".parse().unwrap()).unwrap();
+        let mut odd = good.clone();
+        odd.metadata.annotations = None;
+        assert!(matches!(Record::from_lease(&odd), Err(StateError::Malformed { .. })));
+        let mut odd = good;
+        odd.metadata.annotations.as_mut().unwrap().values_mut().for_each(|text| {
+            *text = text.replace("[1,1]", "[1]");
+        });
+        assert!(matches!(Record::from_lease(&odd), Err(StateError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads and writes the Leases.
+//!
+//! Decides: nothing. Must not: write without comparing versions. Input: the hub's cluster and namespace.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+
+use super::{Ledger, Record};
+use crate::cluster::{Cluster, ClusterError};
+use crate::config::{Config, Name, OURS};
+use crate::error::{Failure, Reason, shown};
+use crate::objects::system_selector;
+
+/// Most Leases in one answer; more come in further ones.
+const PAGE: u32 = 500;
+
+/// What is wrong with the records.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A Lease of ours says what no record says.
+    #[error("the Lease `{}` is malformed: {}", shown(lease), shown(problem))]
+    Malformed {
+        /// Its name.
+        lease: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Another process changed the record in between.
+    #[error("another process changed the record `{0}`")]
+    Overtaken(String),
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Ours to mend.
+    #[error("a record cannot be written: {0}")]
+    Bug(String),
+}
+
+impl Failure for StateError {
+    fn reason(&self) -> Reason {
+        match self {
+            StateError::Malformed { .. } => Reason::Blocked,
+            StateError::Overtaken(_) => Reason::Again,
+            StateError::Cluster(error) => error.reason(),
+            StateError::Bug(_) => Reason::Bug,
+        }
+    }
+
+    fn cure(&self) -> Option<String> {
+        match self {
+            StateError::Malformed { lease, .. } => {
+                Some(format!("look at the Lease `{}`; delete it if nothing needs it", shown(lease)))
+            }
+            StateError::Cluster(error) => error.cure(),
+            StateError::Overtaken(_) | StateError::Bug(_) => None,
+        }
+    }
+}
+
+/// Every record at one moment.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Leases that say they are ours but are malformed.
+    pub odd: Vec<StateError>,
+    /// The UIDs of all of them, the malformed ones too.
+    pub living: BTreeSet<String>,
+}
+
+/// The Leases of one installation.
+#[derive(Clone)]
+pub struct Store {
+    leases: Api<Lease>,
+    system: Name,
+}
+
+impl Store {
+    /// The records of this configuration.
+    pub fn new(config: &Config, hub: &Cluster) -> Self {
+        let leases = Api::namespaced(hub.client.clone(), config.hub.namespace.as_str());
+        Store { leases, system: config.system.clone() }
+    }
+
+    /// Writes a record that must not be there yet; none when it is.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away.
+    pub async fn create(&self, record: &Record) -> Result<Option<Record>, StateError> {
+        let lease = record.to_lease(&self.system)?;
+        match self.leases.create(&PostParams::default(), &lease).await {
+            Ok(made) => Record::from_lease(&made).map(Some),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(ClusterError::of(format!("create leases/req-{}", record.id), &error).into()),
+        }
+    }
+
+    /// The record of that id.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away, or the Lease is malformed.
+    pub async fn read(&self, id: &str) -> Result<Option<Record>, StateError> {
+        let name = Record::lease_name(id);
+        let lease = self.leases.get_opt(&name).await;
+        lease
+            .map_err(|error| ClusterError::of(format!("get leases/{name}"), &error))?
+            .as_ref()
+            .map(Record::from_lease)
+            .transpose()
+    }
+
+    /// Writes a record over the version that was read.
+    ///
+    /// # Errors
+    /// When another process was faster, or the cluster refuses or is away.
+    pub async fn write(&self, record: &Record) -> Result<Record, StateError> {
+        let name = Record::lease_name(&record.id);
+        let lease = record.to_lease(&self.system)?;
+        match self.leases.replace(&name, &PostParams::default(), &lease).await {
+            Ok(made) => Record::from_lease(&made),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                Err(StateError::Overtaken(name))
+            }
+            Err(error) => Err(ClusterError::of(format!("update leases/{name}"), &error).into()),
+        }
+    }
+
+    /// Deletes a record; one that is gone, or is another by now, counts as deleted.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away.
+    pub async fn delete(&self, record: &Record) -> Result<(), StateError> {
+        let name = Record::lease_name(&record.id);
+        let same = Preconditions { uid: Some(record.uid.clone()), resource_version: record.version.clone() };
+        let how = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
+        match self.leases.delete(&name, &how).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+            Err(error) => Err(ClusterError::of(format!("delete leases/{name}"), &error).into()),
+        }
+    }
+
+    /// Every record.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away.
+    pub async fn list(&self) -> Result<Listing, StateError> {
+        let mut listing = Listing::default();
+        let mut how = ListParams::default().labels(&system_selector(&self.system)).limit(PAGE);
+        loop {
+            let page =
+                self.leases.list(&how).await.map_err(|error| ClusterError::of("list leases", &error))?;
+            for lease in page.items.iter().filter(|lease| !is_ledger(lease)) {
+                listing.living.extend(lease.metadata.uid.clone());
+                match Record::from_lease(lease) {
+                    Ok(record) => listing.records.push(record),
+                    Err(error) => listing.odd.push(error),
+                }
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => how = how.continue_token(&token),
+                None => return Ok(listing),
+            }
+        }
+    }
+
+    /// What is reserved in a pool.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away, or the Lease is malformed.
+    pub async fn ledger(&self, provider: &Name, pool: &Name) -> Result<Ledger, StateError> {
+        let name = Ledger::lease_name(&self.system, provider, pool);
+        let lease = self.leases.get_opt(&name).await;
+        let lease = lease.map_err(|error| ClusterError::of(format!("get leases/{name}"), &error))?;
+        lease.as_ref().map_or_else(|| Ok(Ledger::default()), Ledger::from_lease)
+    }
+
+    /// Writes what is reserved over the version that was read; false when another process was faster.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away.
+    pub async fn put(&self, provider: &Name, pool: &Name, ledger: &Ledger) -> Result<bool, StateError> {
+        let name = Ledger::lease_name(&self.system, provider, pool);
+        let lease = ledger.to_lease(&self.system, &name)?;
+        let done = match ledger.version {
+            Some(_) => self.leases.replace(&name, &PostParams::default(), &lease).await,
+            None => self.leases.create(&PostParams::default(), &lease).await,
+        };
+        match done {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+            Err(error) => Err(ClusterError::of(format!("update leases/{name}"), &error).into()),
+        }
+    }
+}
+
+fn is_ledger(lease: &Lease) -> bool {
+    lease.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&format!("{OURS}ledger")))
+}
