@@ -107,17 +107,40 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When it cannot be served, or not yet.
     pub async fn request(&self, request: Request, until: Until) -> Result<Record, Stop> {
-        let mut record = self.claim(request).await?;
+        let record = self.claim(request).await?;
         if record.body.phase == Phase::Ready {
             return Ok(record);
         }
-        record = self.place(record).await?;
-        record = self.make(record, until).await?;
+        let id = record.id.clone();
+        match self.bring(record, until).await {
+            Err(stop) => {
+                // Only so that the next one need not wait for us to be silent long enough: a failure here costs time.
+                let _ = self.step_back(&id).await;
+                Err(stop)
+            }
+            ready => ready,
+        }
+    }
+
+    async fn bring(&self, record: Record, until: Until) -> Result<Record, Stop> {
+        let record = self.place(record).await?;
+        let mut record = self.make(record, until).await?;
         record.body.phase = Phase::Ready;
         record.holder = None;
         record.renewed = (self.clock)();
         record.duration = self.config.leases.duration.get();
         Ok(self.store.write(&record).await?)
+    }
+
+    /// Ceases to drive a request; what it has is kept until its time is over.
+    async fn step_back(&self, id: &str) -> Result<(), Stop> {
+        if let Some(mut record) =
+            self.store.read(id).await?.filter(|record| record.holder.as_ref() == Some(&self.me))
+        {
+            record.holder = None;
+            self.store.write(&record).await?;
+        }
+        Ok(())
     }
 
     /// The record of a build.

@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::Place;
 use super::owner::metadata;
+use super::{ACCOUNT, Place};
 use crate::config::Limits;
 
 /// The name of the container.
@@ -31,6 +31,7 @@ pub(super) fn pod(place: &Place<'_>) -> Pod {
         containers: vec![container(place)],
         restart_policy: Some("Never".to_owned()), // a container that starts again has lost the job's files
         active_deadline_seconds: Some(i64::try_from(place.max_age).unwrap_or(i64::MAX)),
+        service_account_name: Some(ACCOUNT.to_owned()), // so that a token can be bound to this pod
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(5),
