@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_goes_only_when_it_was_seen_unwanted_twice() {
+    fn row_23_a_namespace_goes_only_when_it_was_seen_unwanted_twice() {
         let own = "main-0123456789ab-0-1";
         let id = "0123456789ab";
         let alive = || Listing { records: vec![ready()], ..Listing::default() };

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_text_becomes_a_value_that_the_api_takes() {
+    fn row_44_any_text_becomes_a_value_that_the_api_takes() {
         for text in ["", "a", "A.b_c-d", "-", "ä", "refs/changes/12/34", "a\n", &"x".repeat(64), "..", "x/"]
         {
             assert!(is_label_value(&label_value(text)), "{text:?} -> {:?}", label_value(text));

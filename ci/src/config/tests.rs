@@ -71,7 +71,7 @@ fn each_is_refused(mistakes: &[Mistake]) {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_refused_with_its_line_and_path() {
+fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
     each_is_refused(&[
         (("            cpu: 2", "            cpus: 2"), 17, "RAW.cpus", "cpus"),
         (("cpu: 2", "cpu: 2 GB"), 17, "RAW.cpu", "thousandths"),
@@ -86,7 +86,7 @@ fn what_cannot_be_decoded_is_refused_with_its_line_and_path() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_with_its_line_and_path() {
+fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
     each_is_refused(&[
         (("type: pod", "type: project"), 14, "POOL.labels[builder].type", "OpenShift"),
         (

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_waiting_cures_fails_at_once_and_the_rest_in_its_own_time() {
+    fn row_07_what_no_waiting_cures_fails_at_once_and_the_rest_in_its_own_time() {
         let patience = Patience { pull: 10, launch: 100 };
         let ready = pod(r#"{"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}"#);
         let evicted = pod(r#"{"phase": "Failed", "reason": "Evicted", "message": "low on disk"}"#);

@@ -33,7 +33,7 @@ fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
 }
 
 #[test]
-fn a_pod_is_a_host_and_a_namespace_only_a_resource() {
+fn row_25_a_pod_is_a_host_and_a_namespace_only_a_resource() {
     let said = with(|handover| inventory(handover, Path::new("/out/kubeconfig")));
     let host = &said["all"]["hosts"]["one"];
     assert_eq!(host["ansible_connection"], "kubernetes.core.kubectl");

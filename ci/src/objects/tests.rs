@@ -75,7 +75,7 @@ fn the_same_node_gives_the_same_objects() {
 }
 
 #[test]
-fn a_pod_does_not_start_again_and_gets_no_token_of_the_cluster() {
+fn row_01_a_pod_does_not_start_again_and_gets_no_token_of_the_cluster() {
     let config = parse(GOOD.as_bytes()).unwrap();
     let spec = made(&config, "b", "builder").pod.unwrap().spec.unwrap();
     assert_eq!(spec.restart_policy.as_deref(), Some("Never"));
@@ -84,7 +84,7 @@ fn a_pod_does_not_start_again_and_gets_no_token_of_the_cluster() {
 }
 
 #[test]
-fn the_job_may_exec_into_its_own_pod_only() {
+fn row_26_the_job_may_exec_into_its_own_pod_only() {
     let config = parse(GOOD.as_bytes()).unwrap();
     let rules = made(&config, "b", "builder=one").role.rules.unwrap();
     for rule in rules.iter().filter(|rule| rule.resources != Some(vec!["pods".to_owned()])) {

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_fits_whole_or_not_at_all() {
+    fn row_40_a_request_fits_whole_or_not_at_all() {
         let config = parse(GOOD.as_bytes()).unwrap();
         let (_, pool) = config.pools()[0]; // four servers
         let mut ledger = Ledger::default();

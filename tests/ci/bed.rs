@@ -1,0 +1,172 @@
+//! One installation of build resources, alone under its own system name in a cluster that all these tests share.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use build_resources::config::{self, Config};
+use build_resources::drive::{Clusters, Desk};
+use build_resources::request::Request;
+use jiff::Timestamp;
+use proof::cluster::Cluster;
+use proof::process::spawn;
+use proof::sandbox::{Finished, binary};
+use tempfile::TempDir;
+
+/// The words that a test may change before they are written down.
+const CONFIG: &str = "\
+system: SYSTEM
+hub: {namespace: build-resources}
+leases: {duration: 3600, max-age: 28800, confirm: 1}
+labels: [{name: machine}, {name: space}]
+providers:
+  - name: here
+    driver: kubernetes
+    launch-retries: 1
+    pools:
+      - name: SYSTEM
+        max-servers: 1000
+        labels:
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, memory: 64}
+          - {name: space, type: namespace, quota: {pods: 3}}
+";
+
+/// One installation.
+pub(crate) struct Bed {
+    /// The cluster.
+    pub(crate) cluster: &'static Cluster,
+    /// Its name in that cluster.
+    pub(crate) system: String,
+    /// Where its files lie.
+    pub(crate) dir: TempDir,
+    /// What it offers.
+    pub(crate) config: Config,
+}
+
+impl Bed {
+    /// An installation with the usual configuration.
+    pub(crate) fn new() -> Self {
+        Bed::with("max-servers: 1000", "max-servers: 1000")
+    }
+
+    /// The same with one change to its configuration.
+    pub(crate) fn with(from: &str, to: &str) -> Self {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        let cluster = CLUSTER.get_or_init(|| {
+            let cluster = Cluster::start_with_controllers();
+            cluster.kubectl(&["create", "namespace", "build-resources"]).expect_success();
+            cluster
+        });
+        let system = format!("s{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        assert!(CONFIG.contains(from), "{from}");
+        let text = CONFIG.replacen(from, to, 1).replace("SYSTEM", &system);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.yaml"), &text).unwrap();
+        Bed { cluster, system, dir, config: config::parse(text.as_bytes()).unwrap() }
+    }
+
+    /// A place for files.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, kubeconfig: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(binary("build-resources"));
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("--config").arg(self.path("config.yaml"));
+        command.arg("--kubeconfig").arg(kubeconfig).args(args);
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
+        finished(self.start(args))
+    }
+
+    /// Starts the program.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.start_as(self.cluster.admin_kubeconfig(), args)
+    }
+
+    /// Starts the program with another identity.
+    pub(crate) fn start_as(&self, kubeconfig: &Path, args: &[&str]) -> Child {
+        spawn(self.command(kubeconfig, args))
+    }
+
+    /// Runs the program, and takes what it prints as JSON.
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
+        self.run(&[&["--output", "json"], args].concat()).expect_success().json()
+    }
+
+    /// The namespace of one node of a build.
+    pub(crate) fn namespace(&self, build: &str, at: usize) -> String {
+        self.json(&["show", build])["nodes"][at]["namespace"].as_str().unwrap().to_owned()
+    }
+
+    /// Every namespace that carries the system's name, whether it is going away or not.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        let label = format!("-lbuild-resources/system={}", self.system);
+        let found = self.cluster.get_json(&["namespaces", &label]);
+        let names = found["items"].as_array().unwrap().iter();
+        names.map(|one| one["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What is reserved in the only pool, by request.
+    pub(crate) fn reserved(&self) -> serde_json::Map<String, serde_json::Value> {
+        let name = format!("pool-{0}-here-{0}", self.system);
+        let lease = self.cluster.get_json(&["lease", "-n", "build-resources", &name]);
+        let text = lease["metadata"]["annotations"]["build-resources/ledger"].as_str().unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// The names of the records.
+    pub(crate) fn records(&self) -> Vec<String> {
+        let label = format!("-lbuild-resources/system={},build-resources/request", self.system);
+        let found = self.cluster.get_json(&["lease", "-n", "build-resources", &label]);
+        let names = found["items"].as_array().unwrap().iter();
+        names.map(|one| one["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The clusters, for tests that drive the library.
+    pub(crate) async fn clusters(&self) -> Clusters {
+        Clusters::connect(&self.config, Some(self.cluster.admin_kubeconfig())).await.unwrap()
+    }
+
+    /// A desk of its own in the library.
+    pub(crate) fn desk<'a>(&'a self, clusters: &'a Clusters, clock: fn() -> Timestamp) -> Desk<'a> {
+        let me = uuid::Uuid::new_v4().to_string();
+        Desk::new(&self.config, clusters, me, clock, Duration::from_secs(120))
+    }
+}
+
+/// A request for these labels.
+pub(crate) fn asking(build: &str, labels: &[&str]) -> Request {
+    let nodes = labels.iter().map(|text| build_resources::request::node(text).unwrap()).collect();
+    Request::new(build.to_owned(), None, None, nodes).unwrap()
+}
+
+/// Waits for a program to end.
+pub(crate) fn finished(child: Child) -> Finished {
+    let output = child.wait_with_output().unwrap();
+    Finished {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a future on threads of its own.
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// A path as an argument.
+pub(crate) fn arg(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

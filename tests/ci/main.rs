@@ -1,0 +1,17 @@
+//! Build resources in a real cluster, row by row: what each row of `ci/docs/rows.md` promises, tried from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod bed;
+mod cleaner;
+mod crash;
+mod lifetime;
+mod quota;
+mod rights;
+mod rows;
+mod usable;
