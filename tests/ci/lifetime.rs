@@ -40,7 +40,7 @@ fn row_21_what_holds_a_namespace_is_named_and_left_alone() {
 }
 
 #[test]
-fn row_22_an_owner_that_is_killed_loses_its_nodes_after_its_lease_and_not_before() {
+fn row_22_an_owner_that_falls_silent_loses_its_nodes_after_its_lease_and_not_before() {
     let bed = Bed::with("duration: 3600", "duration: 5");
     bed.run(&["request", "--build", "b", "--label", "space"]).expect_success();
     // Alive: it renews for longer than one lease, and the cleaner lets it be.

@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     (
         22,
         "Leases and lifetimes",
-        "there is no `hold`; who owns renews by command, nothing renews for him; no idle time",
+        "no `hold`, no idle time; the owner renews by command, so no process is killed in the test",
     ),
     (23, "Safe cleaner", ""),
     (24, "Cleaning at scale", ""),

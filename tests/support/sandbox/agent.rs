@@ -248,8 +248,13 @@ pub fn binary(name: &str) -> PathBuf {
     let beside = ours.ancestors().skip(1).map(|place| place.join(name)).find(|path| path.is_file());
     let path =
         beside.unwrap_or_else(|| panic!("`{name}` is not built: run `cargo build --workspace --bins`"));
-    if name == "extensions-agent" {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/src");
+    let source = match name {
+        "extensions-agent" => Some("../agent/src"),
+        "build-resources" => Some("../ci/src"),
+        _ => None,
+    };
+    if let Some(source) = source {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
         let built = fs::metadata(&path).unwrap().modified().unwrap();
         assert!(
             newest(&source) <= built,
