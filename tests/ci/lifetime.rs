@@ -1,7 +1,6 @@
 //! Resources end when they are given back, and when nobody says any more that they are wanted.
 
-use std::time::Duration;
-
+use jiff::Timestamp;
 use proof::wait;
 
 use crate::bed::Bed;
@@ -40,19 +39,28 @@ fn row_21_what_holds_a_namespace_is_named_and_left_alone() {
 }
 
 #[test]
-fn row_22_an_owner_that_falls_silent_loses_its_nodes_after_its_lease_and_not_before() {
-    let bed = Bed::with("duration: 3600", "duration: 5");
+fn row_22_an_owner_that_is_killed_loses_its_nodes_after_its_lease_and_not_before() {
+    let bed = Bed::with("duration: 3600", "duration: 6");
     bed.run(&["request", "--build", "b", "--label", "space"]).expect_success();
-    // Alive: it renews for longer than one lease, and the cleaner lets it be.
-    for _ in 0..4 {
-        std::thread::sleep(Duration::from_secs(2)); // the lease is real time; the owner works meanwhile
-        bed.run(&["renew", "b"]).expect_success();
-        assert_eq!(bed.json(&["gc"])["kept"], 1);
-    }
-    // Dead: nothing renews any more.
+    let first = bed.json(&["show", "b"])["lapses"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let mut owner = bed.start(&["keep", "b"]);
+    // Alive: beyond its first lease the cleaner still lets it be, with nothing in it.
+    wait::until_true("the first lease to be over", || Timestamp::now() > first);
+    assert_eq!(bed.json(&["gc"])["kept"], 1);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    // Dead: what is left of its lease still counts.
+    let last = bed.json(&["show", "b"])["lapses"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(last > first);
     wait::until("the cleaner to take it", || {
-        let cleaned = bed.run(&["--output", "json", "gc"]);
-        if bed.namespaces().is_empty() && bed.records().is_empty() { Ok(()) } else { Err(cleaned.stdout) }
+        let cleaned = bed.json(&["gc"]);
+        let taken = ["condemned", "deleted"].iter().any(|what| !cleaned[what].as_array().unwrap().is_empty());
+        assert!(!taken || Timestamp::now() > last, "not before its lease is over: {cleaned:#}");
+        if bed.namespaces().is_empty() && bed.records().is_empty() {
+            Ok(())
+        } else {
+            Err(cleaned.to_string())
+        }
     });
     assert!(bed.reserved().is_empty());
     assert_eq!(bed.run(&["renew", "b"]).code(), Some(66));

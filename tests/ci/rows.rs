@@ -30,7 +30,7 @@ const ROWS: &[Row] = &[
     (
         10,
         "Quota",
-        "10 processes make 4 requests each, not 50; a small request can overtake a large one for ever",
+        "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`; a small request can overtake a large one for ever",
     ),
     (11, "Enforcement in the cluster", "who waits for a namespace's quota has no state of its own"),
     (12, "git push over exec", ""),
@@ -43,11 +43,7 @@ const ROWS: &[Row] = &[
     (19, "Data to children", ""),
     (20, "Large data to children", ""),
     (21, "Release", ""),
-    (
-        22,
-        "Leases and lifetimes",
-        "no `hold`, no idle time; the owner renews by command, so no process is killed in the test",
-    ),
+    (22, "Leases and lifetimes", "no `hold`, no idle time"),
     (23, "Safe cleaner", ""),
     (24, "Cleaning at scale", ""),
     (25, "Inventory", "Ansible itself is not run; one container a pod"),

@@ -122,6 +122,11 @@ pub enum Command {
         #[arg(long = "for", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         seconds: Option<u64>,
     },
+    /// Renew a build until this process ends: its life is the life of the nodes.
+    Keep {
+        /// The build.
+        build: String,
+    },
     /// Give the nodes of a build back.
     Release {
         /// The build.

@@ -128,6 +128,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
             let seconds = seconds.unwrap_or(config.leases.duration.get());
             Ok(show::one(&desk, &desk.renew(build, seconds).await?))
         }
+        Command::Keep { build } => Ok(show::one(&desk, &desk.keep(build).await?)),
         Command::Release { build, wait } => {
             let state = match desk.release(build, *wait).await? {
                 Released::Gone => "gone",

@@ -27,7 +27,7 @@ fn help_teaches_and_names_every_exit_code() {
     for reason in Reason::ALL {
         assert!(out.contains(&format!("{:>2}  {}", reason.exit_code(), reason.meaning())), "{reason:?}");
     }
-    for command in ["request", "list", "show", "inventory", "renew", "release", "gc", "config"] {
+    for command in ["request", "list", "show", "inventory", "renew", "keep", "release", "gc", "config"] {
         assert!(out.contains(command), "{command}");
     }
 }

@@ -127,3 +127,9 @@ fn text_that_is_no_configuration_is_refused_in_bounds() {
     }
     assert!(parse(b"\xff\xfe\xff").is_err());
 }
+
+#[test]
+fn the_example_is_valid() {
+    let config = parse(include_bytes!("../../docs/example.yaml")).unwrap();
+    assert_eq!(config.labels.len(), 2);
+}

@@ -27,6 +27,7 @@ pub use verdict::{Verdict, judge};
 
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::config::{Config, Name};
+use crate::error::{Failure, Reason};
 use crate::request::{self, Request};
 use crate::state::{Phase, Record, Store};
 
@@ -169,6 +170,25 @@ impl<'a> Desk<'a> {
                     self.pause(0, || Stop::Busy(build.to_owned())).await?
                 }
                 other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Renews a build until it reaches its age, or this process ends. Three times within one lease, so that one answer may
+    /// be lost.
+    ///
+    /// # Errors
+    /// When the build is not ready, or any more.
+    pub async fn keep(&self, build: &str) -> Result<Record, Stop> {
+        let duration = self.config.leases.duration.get();
+        let pause = Duration::from_millis(duration.saturating_mul(1000) / 3);
+        let mut record = self.renew(build, duration).await?;
+        loop {
+            sleep(pause).await;
+            match self.renew(build, duration).await {
+                Ok(renewed) => record = renewed,
+                Err(stop) if stop.reason() == Reason::Again && !record.lapsed((self.clock)()) => {}
+                Err(stop) => return Err(stop),
             }
         }
     }
