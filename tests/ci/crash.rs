@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use build_resources::drive::{Clusters, Desk, Until};
 use build_resources::state::Phase;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 
-use crate::bed::{Bed, asking, block};
+use crate::bed::{Bed, asking, block, finished};
 
 /// What becomes of the write that is hit.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ async fn nothing_is_left(bed: &Bed, desk: &Desk<'_>) {
             assert!(bed.reserved().is_empty(), "{:?}", bed.reserved());
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await; // between two looks
+        tokio::time::sleep(Duration::from_millis(500)).await; // between two looks
     }
     panic!("left: {:?} {:?}", bed.namespaces(), bed.records());
 }
@@ -161,4 +162,30 @@ fn row_06_a_release_that_dies_at_any_write_is_finished_by_the_next_pass() {
         }
         nothing_is_left(&bed, &bed.desk(&clusters, in_a_day)).await;
     });
+}
+
+#[test]
+fn row_06_a_killed_process_is_followed_by_the_next_with_the_same_request() {
+    let bed = Bed::new();
+    let request = |build: &str| {
+        let text =
+            ["request", "--build", build, "--label", "machine", "--label", "space", "--wait", "created"];
+        bed.start(&text)
+    };
+    let builds: Vec<String> = (0..20).map(|number| format!("b{number}")).collect();
+    for (number, build) in builds.iter().enumerate() {
+        let mut child = request(build);
+        std::thread::sleep(Duration::from_millis(15 * number as u64)); // each is killed at another place
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let again: Vec<_> = builds.iter().map(|build| request(build)).collect();
+    for child in again {
+        finished(child).expect_success();
+    }
+    assert_eq!((bed.namespaces().len(), bed.records().len(), bed.reserved().len()), (40, 20, 20));
+    for build in &builds {
+        bed.run(&["release", build]).expect_success();
+    }
+    block(async { nothing_is_left(&bed, &bed.desk(&bed.clusters().await, now)).await });
 }

@@ -158,7 +158,6 @@ fn is_same(found: &Namespace, wanted: &Namespace) -> bool {
 }
 
 async fn fill(cluster: &Cluster, objects: &Objects) -> Result<(), Stop> {
-    apply(cluster, &objects.quota).await?;
     if let Some(defaults) = &objects.defaults {
         apply(cluster, defaults).await?;
     }
@@ -169,7 +168,9 @@ async fn fill(cluster: &Cluster, objects: &Objects) -> Result<(), Stop> {
     if let Some(pod) = &objects.pod {
         apply(cluster, pod).await?;
     }
-    Ok(())
+    // After the pod: a server counts a pod before it makes it, and one whose caller died in between would be counted but
+    // not there, for minutes. Nobody has been given a token yet, so nothing can slip in.
+    apply(cluster, &objects.quota).await
 }
 
 /// Makes an object, or finds that it is there as it should be.

@@ -52,8 +52,6 @@ pub struct Place<'a> {
 pub struct Objects {
     /// What holds all the others, and takes them with it.
     pub namespace: Namespace,
-    /// How much may live in it.
-    pub quota: ResourceQuota,
     /// What a container gets that asks for nothing.
     pub defaults: Option<LimitRange>,
     /// Who may come in over the network.
@@ -66,6 +64,8 @@ pub struct Objects {
     pub binding: RoleBinding,
     /// The machine, for a label that is one.
     pub pod: Option<Pod>,
+    /// How much may live in the namespace.
+    pub quota: ResourceQuota,
 }
 
 impl Objects {
@@ -73,7 +73,6 @@ impl Objects {
     pub fn of(place: &Place<'_>) -> Self {
         Objects {
             namespace: space::namespace(place),
-            quota: limits::quota(place),
             defaults: limits::defaults(place),
             network: network::policy(place),
             account: account::account(place),
@@ -83,6 +82,7 @@ impl Objects {
                 Kind::Pod => Some(pod::pod(place)),
                 Kind::Namespace | Kind::Project => None,
             },
+            quota: limits::quota(place),
         }
     }
 }

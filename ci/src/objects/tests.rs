@@ -36,13 +36,13 @@ fn written(objects: &Objects) -> String {
     let yaml = |value: serde_json::Value| serde_saphyr::to_string(&value).unwrap();
     let json = [
         serde_json::to_value(&objects.namespace),
-        serde_json::to_value(&objects.quota),
         serde_json::to_value(&objects.defaults),
         serde_json::to_value(&objects.network),
         serde_json::to_value(&objects.account),
         serde_json::to_value(&objects.role),
         serde_json::to_value(&objects.binding),
         serde_json::to_value(&objects.pod),
+        serde_json::to_value(&objects.quota),
     ];
     json.into_iter()
         .map(Result::unwrap)
