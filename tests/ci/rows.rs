@@ -13,7 +13,11 @@ const ROWS: &[Row] = &[
     (1, "Pod label", ""),
     (2, "Process 1 of a pod", ""),
     (3, "Side-car with shared repositories", ""),
-    (4, "Usable when handed over", ""),
+    (
+        4,
+        "Usable when handed over",
+        "the 200 requests wait for `created`; no pod becomes ready, because there is no kubelet",
+    ),
     (5, "Unique names", ""),
     (
         6,
@@ -65,7 +69,7 @@ const ROWS: &[Row] = &[
     (41, "Warm resources", ""),
     (42, "Hold for debugging", ""),
     (43, "Access for authors", ""),
-    (44, "Metadata", ""),
+    (44, "Metadata", "chosen texts, not random ones"),
     (45, "Configuration check", "nothing reloads it while it runs, because nothing keeps running"),
     (46, "Observability", ""),
     (47, "API manners", ""),
