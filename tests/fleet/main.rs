@@ -9,8 +9,10 @@
 
 mod bed;
 mod hosts;
+mod next;
 mod observe;
 mod outage;
+mod owner;
 mod resource;
 mod rights;
 mod rollout;

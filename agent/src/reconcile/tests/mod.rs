@@ -5,6 +5,7 @@ mod drift;
 mod fake;
 mod looping;
 mod observing;
+mod offer;
 mod reboot;
 mod releases;
 mod stories;
