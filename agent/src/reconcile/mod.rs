@@ -5,6 +5,7 @@
 
 mod after;
 mod clock;
+mod gather;
 mod hold;
 mod notes;
 mod offer;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use extensions_manifest::Base;
 
+use super::gather::{Found, decide, gather, wanted};
 use super::notes::{Notes, Part};
 use super::offer::offered;
 use super::parts::Parts;
-use super::pass::{Found, decide, gather, wanted};
 use crate::apply::{PassOutcome, PayloadSource, Problem, layered_by_name};
 use crate::desired::{Desired, Latest};
 use crate::error::chain;

@@ -1,22 +1,20 @@
 //! One pass, from the wish to the report. It may be run at any time and ends in the same place.
 
-use extensions_manifest::Base;
-
+use super::gather::{decide, gather, wanted};
 use super::hold;
 use super::notes::{Notes, Part};
-use super::offer::{Offered, offered};
+use super::offer::offered;
 use super::onlooker::watch_on;
 use super::parts::Parts;
 use super::recover::recover;
 use crate::apply::{
-    Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, Step, Tools, apply,
+    Applied, ApplyError, HostLock, PassOutcome, PassReport, PayloadSource, Problem, Tools, apply,
 };
 use crate::desired::{Desired, Latest};
 use crate::error::chain;
 use crate::host::{Deployment, Host, HostError, Observed};
-use crate::payload::{Identifier, Labels, Payload, Reference};
-use crate::plan::{self, Change, Ledger, Plan, PlanInputs, SkewInputs};
-use crate::settings::Skew;
+use crate::payload::{Identifier, Reference};
+use crate::plan::{self, Change, Ledger, Plan};
 
 /// How often a pass decides anew because somebody else's transaction came in between, or ours was lost.
 const ATTEMPTS: u32 = 4;
@@ -166,13 +164,6 @@ async fn look_ahead<H: Host, S: PayloadSource>(
     }
 }
 
-/// The wish, as it is noted until it is known which payload it means.
-pub(super) fn wanted(wish: &Latest, notes: &mut Notes<'_>) -> Result<Desired, Problem> {
-    let desired = wish.clone().map_err(|error| Problem::of(&*error))?;
-    notes.desired = Some(desired.clone());
-    Ok(desired)
-}
-
 /// How the pass ends when nothing has to be resolved: nothing is wanted and nothing ours is in the next boot, or the
 /// same wish was resolved before and the next boot has what came of it. Nothing is fetched for this.
 fn standing(desired: &Desired, observed: &Observed, ledger: &Ledger) -> Option<PassOutcome> {
@@ -219,73 +210,6 @@ fn is_fixed(desired: &Desired) -> bool {
         | Some(Err(_))
         | None => !plan::wants_anything(desired),
     }
-}
-
-/// What was gathered for a decision.
-pub(super) struct Found {
-    pub(super) payload: Option<Payload>,
-    pub(super) base: Base,
-    os_image: Option<Labels>,
-    policy: Skew,
-}
-
-impl Found {
-    /// Nothing was gathered.
-    pub(super) fn nothing(policy: Skew) -> Self {
-        Self { payload: None, base: Base::default(), os_image: None, policy }
-    }
-
-    pub(super) fn inputs<'a>(
-        &'a self,
-        desired: &'a Desired,
-        observed: &'a Observed,
-        ledger: &'a Ledger,
-    ) -> PlanInputs<'a> {
-        let skew = SkewInputs { policy: self.policy, os_image: self.os_image.as_ref() };
-        PlanInputs { desired, payload: self.payload.as_ref(), observed, base: &self.base, ledger, skew }
-    }
-}
-
-/// Loads the payload and reads the base that the call would start from; neither where nothing is wanted.
-pub(super) async fn gather<H: Host, S: PayloadSource>(
-    parts: &Parts<'_, H, S>,
-    offered: &Offered,
-    observed: &Observed,
-    notes: &mut Notes<'_>,
-) -> Result<Found, Problem> {
-    let desired = &offered.desired;
-    let nothing = Found::nothing(parts.rules.skew);
-    let Some(text) = desired.payload.as_deref().filter(|_| plan::wants_anything(desired)) else {
-        return Ok(nothing);
-    };
-    let reference: Reference = text.parse().map_err(|error| Problem::of(&error))?;
-    let start = notes.start();
-    let progress = |progress| (parts.watcher)(Step::Fetching(progress));
-    let loaded = parts.source.load(&reference, &observed.arch, &progress).await;
-    notes.took(Part::Payload, start);
-    let (payload, stats) = loaded.map_err(|error| Problem::of(&error))?;
-    notes.loaded(&payload, &observed.arch, stats);
-    offered.admit(&payload).map_err(|error| Problem::of(&error))?;
-    let os_image = offered.os_labels(parts.source, &observed.arch).await;
-    let Some(next) = observed.pending_or_booted() else {
-        return Ok(Found { payload: Some(payload), ..nothing });
-    };
-    (parts.watcher)(Step::ReadingBase);
-    let start = notes.start();
-    let base = parts.host.base(next, &payload.required_paths()).await;
-    notes.took(Part::Observe, start);
-    let base = base.map_err(|error| Problem::of(&error))?;
-    Ok(Found { payload: Some(payload), base, os_image, policy: parts.rules.skew })
-}
-
-pub(super) fn decide<H, S>(parts: &Parts<'_, H, S>, inputs: &PlanInputs<'_>, notes: &mut Notes<'_>) -> Plan {
-    let start = notes.start();
-    let plan = plan::plan(inputs);
-    let document = plan::document(inputs, &plan);
-    notes.took(Part::Plan, start);
-    (parts.watcher)(Step::Planned(Box::new(document.clone())));
-    notes.plan = Some(document);
-    plan
 }
 
 /// The host has what is wanted; the ledger learns of it, so that the next pass fetches nothing.

@@ -7,7 +7,7 @@
 use extensions_manifest::Sha256Digest;
 
 use super::Truth;
-use super::resource::{NodeConditionKind, NodeExtension, NodeExtensionsStatus, cut, step};
+use super::resource::{NodeConditionKind, NodeExtension, NodeExtensionsStatus, cut};
 use crate::owner::Owner;
 use crate::rollout::RolloutStep;
 
@@ -107,7 +107,7 @@ fn rollout(previous: Option<&NodeExtensionsStatus>, next: &NodeExtensionsStatus)
     if before == Some(rollout.step) && waits(previous) == pending {
         return None;
     }
-    let word = step(rollout.step);
+    let word = rollout.step.as_str();
     match pending.filter(|reason| reason != word) {
         Some(held) => {
             let (_, _, message) = answer(Some(next), NodeConditionKind::RebootPending)?;

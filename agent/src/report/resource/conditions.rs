@@ -9,7 +9,6 @@ use crate::apply::Problem;
 use crate::error::{Class, Reason};
 use crate::owner::Owner;
 use crate::report::{ConditionKind, Truth};
-use crate::rollout::RolloutStep;
 
 /// An answer before its time is known.
 struct Answer {
@@ -68,20 +67,7 @@ fn reboot_pending(told: &Told) -> Answer {
     if let Some(problem) = &rollout.problem {
         return answer(Truth::True, problem.reason.code(), &problem.message);
     }
-    answer(Truth::True, step(rollout.step), &rollout.message)
-}
-
-/// The word of a step, as it stands in `rollout.step`.
-pub(in crate::report) const fn step(step: RolloutStep) -> &'static str {
-    match step {
-        RolloutStep::Idle => "Idle",
-        RolloutStep::AwaitingAdmin => "AwaitingAdmin",
-        RolloutStep::AwaitingWindow => "AwaitingWindow",
-        RolloutStep::AwaitingSlot => "AwaitingSlot",
-        RolloutStep::Draining => "Draining",
-        RolloutStep::Rebooting => "Rebooting",
-        RolloutStep::Confirming => "Confirming",
-    }
+    answer(Truth::True, rollout.step.as_str(), &rollout.message)
 }
 
 /// A node that only waits for something else to end is not degraded; its other answers say what it waits for.

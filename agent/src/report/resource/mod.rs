@@ -12,7 +12,6 @@ mod types;
 
 pub(super) use bound::cut;
 pub use build::{Told, build, same};
-pub(super) use conditions::step;
 pub use crd::crd;
 pub use kind::{NodeExtensions, VERSION};
 pub use types::{
