@@ -23,6 +23,7 @@ pub mod cache;
 pub mod cluster;
 pub mod command;
 pub mod fleet;
+pub mod fleetlock;
 pub mod images;
 pub mod packages;
 pub mod process;
