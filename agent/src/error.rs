@@ -163,7 +163,7 @@ reasons! {
     /// The API server shows an older state than the agent has already seen.
     StaleClusterData = "StaleClusterData", 60, Wait, Some("wait until that API server has caught up; where etcd was restored from a backup, remove `seen.json` from the state directory and restart the agent");
     /// The Node object, or the MachineConfig that it names, does not exist.
-    MissingObject = "MissingObject", 61, Wait, Some("see `kubectl get node,machineconfig,machineconfigpool`; `cluster.node` names the Node");
+    MissingObject = "MissingObject", 61, Wait, Some("see `kubectl get node,machineconfig,machineconfigpool,nodeextensions`: apply the agent's manifests where a kind is not known; `cluster.node` names the Node");
     /// More than one pool claims the node.
     AmbiguousPool = "AmbiguousPool", 62, Refuse, Some("let one MachineConfigPool select the node: see `kubectl get machineconfigpool -o yaml` and the labels of the Node");
     /// The release does not name that payload.

@@ -144,6 +144,8 @@ impl Failure for ClusterError {
             | ClusterError::Client { .. }
             | ClusterError::HostName { .. } => Reason::InvalidKubeconfig,
             ClusterError::Refused { code: 401 | 403, .. } => Reason::ClusterForbidden,
+            // The object, or its kind: an older cluster, or manifests that were not applied.
+            ClusterError::Refused { code: 404, .. } => Reason::MissingObject,
             ClusterError::Refused { .. } | ClusterError::Away { .. } => Reason::ClusterUnavailable,
         }
     }
