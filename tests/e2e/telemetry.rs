@@ -98,7 +98,8 @@ fn no_label_has_an_unbounded_value() {
         }
     }
     // `package`, `version` and `arch` stand on info series alone, of which there are at most 16 for an extension.
-    let known = ["arch", "class", "extension", "le", "package", "phase", "reason", "result", "version"];
+    let known =
+        ["arch", "class", "extension", "le", "package", "phase", "reason", "result", "step", "version"];
     for name in values.keys() {
         assert!(known.contains(name), "`{name}` is not one of the bounded labels {known:?}");
     }
