@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Each folder owns one verb: *want, check, offer, see, decide, do, say*. A folder may use only folders above it in the
-//! list below; `error`, `text` and `settings` are for all. The tidy test keeps it so.
+//! list below; `error`, `jitter`, `text` and `settings` are for all. The tidy test keeps it so.
 
 pub mod error;
+pub mod jitter;
 pub mod settings;
 pub mod text;
 

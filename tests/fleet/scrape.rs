@@ -1,9 +1,8 @@
 //! A real Prometheus scrapes real agents, and the recorded series answer what is used.
 
-use std::net::TcpListener;
 use std::path::Path;
 
-use proof::prometheus::Prometheus;
+use proof::prometheus::{Prometheus, free_address};
 use proof::wait;
 
 use crate::stage::{Pool, shared};
@@ -37,8 +36,4 @@ fn the_recorded_series_count_the_nodes_that_use_an_extension() {
     for word in ["sha256:", "127.0.0.1", "instance="] {
         assert!(!all.contains(word), "`{word}` in a recorded series:\n{all}");
     }
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

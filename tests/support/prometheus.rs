@@ -65,7 +65,7 @@ impl Prometheus {
 }
 
 /// An address on loopback that nobody listens on now.
-fn free_address() -> String {
+pub fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

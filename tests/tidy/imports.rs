@@ -2,9 +2,10 @@
 
 use crate::tree;
 
-/// The folders of the agent in flow order; `error`, `text` and `settings` are for all.
+/// The folders of the agent in flow order; `error`, `jitter`, `text` and `settings` are for all.
 const FLOW: &[&str] = &[
     "error",
+    "jitter",
     "text",
     "settings",
     "cluster",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Class;
+use crate::jitter::scaled;
 use crate::settings::ReconcileSettings;
 
 /// What could start a pass before its time.
@@ -67,20 +68,6 @@ impl Pace {
     pub fn patience(&self) -> Duration {
         self.dwell.saturating_mul(4)
     }
-}
-
-/// `time` times a percentage between `least` and `least + spread`, chosen by `seed`.
-fn scaled(time: Duration, least: u32, spread: u32, seed: u64) -> Duration {
-    let chosen = u32::try_from(mixed(seed) % (u64::from(spread) + 1)).unwrap_or(0);
-    time.saturating_mul(least.saturating_add(chosen)) / 100
-}
-
-/// SplitMix64: neighbouring seeds give unrelated numbers.
-fn mixed(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

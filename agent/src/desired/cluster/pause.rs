@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::DesiredError;
 use crate::error::{Failure, Reason};
+use crate::jitter::scaled;
 
 /// The first pause; doubled each time.
 const FIRST: Duration = Duration::from_secs(1);
@@ -19,8 +20,7 @@ pub(super) fn pause(error: &DesiredError, attempt: u32, dice: u64) -> Duration {
     // What an admin has to mend is not mended by asking.
     let forbidden = error.reason() == Reason::ClusterForbidden;
     let most = if forbidden { LONGEST } else { FIRST.saturating_mul(1 << doublings).min(LONGEST) };
-    let percent = 50 + u32::try_from(dice % 51).unwrap_or(0);
-    most.saturating_mul(percent) / 100
+    scaled(most, 50, 50, dice)
 }
 
 /// A short pause before a watch that has ended is asked for anew.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::jitter::scaled;
+
 /// The pause after the first failure; doubled each time.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause: what has changed is known within a minute of the API server's return.
@@ -22,10 +24,7 @@ pub(super) fn resync(seed: u64) -> Duration {
 
 /// Between half of `time` and all of it, so that the nodes of a fleet do not ask in step.
 fn spread(time: Duration, seed: u64) -> Duration {
-    let z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    let part = u32::try_from((z ^ (z >> 32)) % 1024).unwrap_or_default();
-    time / 2 + (time / 2).saturating_mul(part) / 1024
+    scaled(time, 50, 50, seed)
 }
 
 #[cfg(test)]
