@@ -113,7 +113,7 @@ fn page(tests: &BTreeMap<u8, BTreeSet<(&'static str, String)>>) -> String {
     let mut text = String::from(
         "# Rows\n\nWhat build resources promise, row by row, and which test holds it. Written from the tests' names by\n\
          `BLESS=1 cargo test -p proof --test ci rows`; a test keeps it true. T0 needs no cluster; T2 is a real API server with its\n\
-         controllers, without a kubelet. A test that is named here is part of `./tests/run`, which fails when it fails.\n\n\
+         controllers, without a kubelet; T4 is a whole cluster that runs containers. A test that is named here is part of `./tests/run`, which fails when it fails.\n\n\
          | # | Feature | State | Tests |\n| --- | --- | --- | --- |\n",
     );
     let none = BTreeSet::new();
@@ -131,13 +131,21 @@ fn page(tests: &BTreeMap<u8, BTreeSet<(&'static str, String)>>) -> String {
 }
 
 fn found() -> BTreeMap<u8, BTreeSet<(&'static str, String)>> {
-    let (mut pure, mut cluster) = (Vec::new(), Vec::new());
-    sources(&top().join("ci/src"), &mut pure);
-    sources(&top().join("tests/ci"), &mut cluster);
-    let texts = |tier, paths: Vec<PathBuf>| {
-        paths.into_iter().map(move |path| (tier, fs::read_to_string(path).unwrap())).collect::<Vec<_>>()
-    };
-    tests(texts("T0", pure).into_iter().chain(texts("T2", cluster)))
+    let mut paths = Vec::new();
+    sources(&top().join("ci/src"), &mut paths);
+    sources(&top().join("tests/ci"), &mut paths);
+    tests(paths.into_iter().map(|path| (tier(&path), fs::read_to_string(path).unwrap())))
+}
+
+/// Which parts the tests of a file need.
+fn tier(path: &Path) -> &'static str {
+    if path.starts_with(top().join("ci/src")) {
+        "T0"
+    } else if path.starts_with(top().join("tests/ci/kubelet")) {
+        "T4"
+    } else {
+        "T2"
+    }
 }
 
 #[test]

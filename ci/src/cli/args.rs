@@ -6,9 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::drive::Until;
 use crate::error::Reason;
-use crate::request::{Node, node};
 
 /// Build resources on Kubernetes: pods that behave like machines, and namespaces.
 #[derive(Debug, Parser)]
@@ -54,108 +52,27 @@ pub enum Output {
     Json,
 }
 
-/// How far a request shall come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Wait {
-    /// The objects are there, and the job's token is let in.
-    Created,
-    /// The pods are ready too.
-    Ready,
-}
-
-impl From<Wait> for Until {
-    fn from(wait: Wait) -> Self {
-        match wait {
-            Wait::Created => Until::Created,
-            Wait::Ready => Until::Ready,
-        }
-    }
-}
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask for nodes, and wait for them. The same request again finds what is there.
-    #[command(
-        after_help = "Example:\n  build-resources request --build 17 --label builder=one --label builder=two --out nodes"
-    )]
-    Request {
-        /// The build that asks. One build has one request.
-        #[arg(long)]
-        build: String,
-        /// The buildset that the build belongs to; its builds reach each other over the network.
-        #[arg(long)]
-        buildset: Option<String>,
-        /// The change that is tested.
-        #[arg(long)]
-        change: Option<String>,
-        /// A label, and what the job calls the node. May be given several times.
-        #[arg(long, required = true, value_name = "LABEL[=NAME]", value_parser = node)]
-        label: Vec<Node>,
-        /// How far the request shall come.
-        #[arg(long, value_enum, default_value_t = Wait::Ready)]
-        wait: Wait,
-        /// Where inventory.yaml, inventory.json and kubeconfig are put.
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
+    Request(super::request::RequestArgs),
     /// List the builds.
     List,
     /// Show one build.
-    Show {
-        /// The build.
-        build: String,
-    },
+    Show(super::look::BuildArgs),
     /// Put down inventory and kubeconfig anew, with new credentials.
-    Inventory {
-        /// The build.
-        build: String,
-        /// Where they are put.
-        #[arg(long)]
-        out: PathBuf,
-    },
+    Inventory(super::look::InventoryArgs),
     /// Say that a build still wants its nodes.
-    Renew {
-        /// The build.
-        build: String,
-        /// For how many seconds from now; without it as the configuration says.
-        #[arg(long = "for", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-        seconds: Option<u64>,
-    },
+    Renew(super::life::RenewArgs),
     /// Renew a build until this process ends: its life is the life of the nodes.
-    Keep {
-        /// The build.
-        build: String,
-    },
+    Keep(super::look::BuildArgs),
     /// Give the nodes of a build back.
-    Release {
-        /// The build.
-        build: String,
-        /// Wait until nothing of it is left.
-        #[arg(long)]
-        wait: bool,
-    },
+    Release(super::life::ReleaseArgs),
     /// Clean once: mark what nobody wants, delete what was marked before, finish what a dead process began.
-    Gc {
-        /// Only say what would be done.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Gc(super::life::GcArgs),
     /// About the configuration; no cluster is asked.
-    Config {
-        /// What about it.
-        #[command(subcommand)]
-        command: ConfigCommand,
-    },
-}
-
-/// About the configuration.
-#[derive(Debug, Clone, Copy, Subcommand)]
-pub enum ConfigCommand {
-    /// Check it.
-    Check,
-    /// Print the rights that this program needs, as a manifest.
-    Rbac,
+    Config(super::configuration::ConfigArgs),
 }
 
 fn help_of_codes() -> String {

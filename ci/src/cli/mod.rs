@@ -3,7 +3,11 @@
 //! Decides: the shape of the output. Must not: decide anything about a resource. Input: arguments and a configuration.
 
 mod args;
+mod configuration;
+mod life;
+mod look;
 mod rbac;
+mod request;
 mod show;
 
 use std::io::{self, Write};
@@ -14,14 +18,13 @@ use clap::Parser;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub use args::{Cli, Command, ConfigCommand, Output};
+pub use args::{Cli, Command, Output};
 pub use rbac::manifest;
 
-use crate::config::{self, Config};
-use crate::drive::{Clusters, Desk, Released, Stop, Until};
+use crate::config;
+use crate::drive::{Clusters, Desk, Stop};
 use crate::error::{Failure, Reason, chain};
 use crate::inventory::{self, Handover};
-use crate::request::Request;
 use crate::state::Record;
 
 /// Why a command ended without what was asked.
@@ -101,61 +104,22 @@ fn complain(problem: &Problem, output: Output, err: &mut impl Write) -> io::Resu
 
 async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     let config = config::load(&cli.config)?;
-    if let Command::Config { command } = &cli.command {
-        return Ok(about_config(&config, command));
+    if let Command::Config(args) = &cli.command {
+        return Ok(configuration::run(&config, args));
     }
     let clusters = Clusters::connect(&config, cli.kubeconfig.as_deref()).await?;
     let me = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout));
     match &cli.command {
-        Command::Request { build, buildset, change, label, wait, out } => {
-            let nodes = label.clone();
-            let request = Request::new(build.clone(), buildset.clone(), change.clone(), nodes)?;
-            let record = desk.request(request, Until::from(*wait)).await?;
-            if let Some(out) = out {
-                hand_over(&desk, &record, out).await?;
-            }
-            Ok(show::one(&desk, &record))
-        }
-        Command::List => Ok(show::all(&desk, &desk.store.list().await?)),
-        Command::Show { build } => Ok(show::one(&desk, &desk.find(build).await?)),
-        Command::Inventory { build, out } => {
-            let record = desk.find(build).await?;
-            hand_over(&desk, &record, out).await?;
-            Ok(show::one(&desk, &record))
-        }
-        Command::Renew { build, seconds } => {
-            let seconds = seconds.unwrap_or(config.leases.duration.get());
-            Ok(show::one(&desk, &desk.renew(build, seconds).await?))
-        }
-        Command::Keep { build } => Ok(show::one(&desk, &desk.keep(build).await?)),
-        Command::Release { build, wait } => {
-            let state = match desk.release(build, *wait).await? {
-                Released::Gone => "gone",
-                Released::Going => "going",
-            };
-            Ok(Said::new(format!("{build} is {state}\n"), json!({"build": build, "state": state})))
-        }
-        Command::Gc { dry_run } => show::cleaned(&desk.clean(*dry_run).await?, *dry_run),
-        Command::Config { command } => Ok(about_config(&config, command)),
-    }
-}
-
-fn about_config(config: &Config, command: &ConfigCommand) -> Said {
-    match command {
-        ConfigCommand::Check => {
-            let labels = config.labels.len();
-            let pools = config.pools().len();
-            Said::new(
-                format!("the configuration is valid: {labels} labels, {pools} pools\n"),
-                json!({"valid": true, "labels": labels, "pools": pools}),
-            )
-        }
-        ConfigCommand::Rbac => {
-            let manifest = manifest(config);
-            let yaml = manifest.iter().filter_map(|object| serde_saphyr::to_string(object).ok());
-            Said::new(yaml.collect::<Vec<_>>().join("---\n"), Value::Array(manifest))
-        }
+        Command::Request(args) => request::run(&desk, args).await,
+        Command::List => look::list(&desk).await,
+        Command::Show(args) => look::one(&desk, args).await,
+        Command::Inventory(args) => look::inventory(&desk, args).await,
+        Command::Renew(args) => life::renew(&desk, args).await,
+        Command::Keep(args) => life::keep(&desk, args).await,
+        Command::Release(args) => life::release(&desk, args).await,
+        Command::Gc(args) => life::gc(&desk, args).await,
+        Command::Config(args) => Ok(configuration::run(&config, args)),
     }
 }
 
