@@ -37,8 +37,16 @@ const ROWS: &[Row] = &[
         "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`; a small request can overtake a large one for ever",
     ),
     (11, "Enforcement in the cluster", "who waits for a namespace's quota has no state of its own"),
-    (12, "git push over exec", ""),
-    (13, "Speculative state of many repositories", ""),
+    (
+        12,
+        "git push over exec",
+        "the far side of the tests is a process, not a pod; no command reaches it yet",
+    ),
+    (
+        13,
+        "Speculative state of many repositories",
+        "the far side of the tests is a process, not a pod; no command reaches it yet",
+    ),
     (14, "Streaming output", ""),
     (15, "Surviving disconnects", ""),
     (16, "True exit code", ""),
