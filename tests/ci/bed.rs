@@ -1,4 +1,6 @@
 //! One installation of build resources, alone under its own system name in a cluster that all these tests share.
+//!
+//! Here the cluster has controllers and no node; `kubelet::bed` has the same with a node that runs containers.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -58,9 +60,14 @@ impl Bed {
             cluster.kubectl(&["create", "namespace", "build-resources"]).expect_success();
             cluster
         });
+        Bed::on(cluster, CONFIG, from, to)
+    }
+
+    /// An installation in that cluster, with this configuration and one change to it. `SYSTEM` stands for its name.
+    pub(crate) fn on(cluster: &'static Cluster, config: &str, from: &str, to: &str) -> Self {
         let system = format!("s{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        assert!(CONFIG.contains(from), "{from}");
-        let text = CONFIG.replacen(from, to, 1).replace("SYSTEM", &system);
+        assert!(config.contains(from), "{from}");
+        let text = config.replacen(from, to, 1).replace("SYSTEM", &system);
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.yaml"), &text).unwrap();
         Bed { cluster, system, dir, config: config::parse(text.as_bytes()).unwrap() }

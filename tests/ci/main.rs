@@ -10,6 +10,7 @@
 mod bed;
 mod cleaner;
 mod crash;
+mod kubelet;
 mod lifetime;
 mod quota;
 mod rights;

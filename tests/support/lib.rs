@@ -6,7 +6,8 @@
 //!  sandbox::bus ─► a private dbus-daemon and a monitor that misses nothing
 //!  rpmostreed   ─► the stand-in for rpm-ostreed; it really layers, with libostree and rpm
 //!  Sandbox      ─► all of it together, and the agent's own binary pointed at it
-//!  cluster      ─► a real etcd and API server, with identities for nodes
+//!  cluster      ─► a real etcd and API server, with identities for nodes; or all of Kubernetes, with containers
+//!  ansible      ─► real Ansible, driven by the inventories of build resources
 //!  fleet        ─► sandboxes that are nodes of a cluster, each with somebody who reboots it
 //! ```
 //!
@@ -19,6 +20,7 @@
     reason = "this crate is test code: a failed step must stop the test where it stands"
 )]
 
+pub mod ansible;
 pub mod cache;
 pub mod cluster;
 pub mod command;

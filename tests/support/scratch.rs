@@ -1,7 +1,8 @@
 //! A directory that takes everything with it when it goes: its files, its mounts, and every process marked as its own.
 //!
 //! When the value is dropped, or the program that holds it dies of whatever cause, a small shell outside kills every
-//! process that carries the directory's mark, unmounts what is mounted below it, and removes it.
+//! process that carries the directory's mark, unmounts what is mounted below it, removes the control groups of its name,
+//! and then the directory.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,6 +26,13 @@ while [ -e "$1" ] && [ $tries -lt 1000 ]; do
   awk -v dir="$1/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
     umount -l "$mount"
   done
+  held=
+  for group in /sys/fs/cgroup/"${1##*/}" /sys/fs/cgroup/*/"${1##*/}"; do
+    [ -d "$group" ] || continue
+    find "$group" -depth -type d -exec rmdir {} + 2> /dev/null || held=$group
+  done
+  # What a kill has not reached yet keeps its group.
+  [ -z "$held" ] || [ $tries -gt 400 ] || { tries=$((tries + 1)); sleep 0.05; continue; }
   rm -rf --one-file-system -- "$1" || sleep 0.01
   tries=$((tries + 1))
 done

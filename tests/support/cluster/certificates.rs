@@ -1,12 +1,15 @@
 //! The keys and certificates of one cluster: a CA of its own, made anew each time, so that no secret is ever kept.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::command::{run, tool};
 
 /// Makes `ca`, `server`, `admin` and `accounts` (the key that signs service account tokens) in `dir`, as `.pem` and `.key`.
-pub(super) fn make(dir: &Path) {
+/// The server is known at loopback and at these addresses.
+pub(super) fn make(dir: &Path, addresses: &[Ipv4Addr]) {
     fs::create_dir_all(dir).unwrap();
     // Without it openssl would add what the machine's own configuration says.
     let config = dir.join("openssl.cnf");
@@ -17,16 +20,26 @@ pub(super) fn make(dir: &Path) {
         "subjectKeyIdentifier=hash",
     ];
     sign(dir, &config, "ca", "/CN=proof", &ca);
-    let server = [
-        "basicConstraints=critical,CA:FALSE",
-        "extendedKeyUsage=serverAuth",
-        "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc",
-    ];
+    let mut names = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc".to_owned();
+    for address in addresses {
+        let _ = write!(names, ",IP:{address}");
+    }
+    let server = [LEAF, "extendedKeyUsage=serverAuth", names.as_str()];
     sign(dir, &config, "server", "/CN=kube-apiserver", &server);
-    let client = ["basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth"];
+    let client = [LEAF, "extendedKeyUsage=clientAuth"];
     sign(dir, &config, "admin", "/O=system:masters/CN=admin", &client);
     sign(dir, &config, "accounts", "/CN=accounts", &client);
 }
+
+/// Makes `kubelet` for this Node at this address: both what it serves with and who it is.
+pub(super) fn kubelet(dir: &Path, node: &str, address: Ipv4Addr) {
+    let names = format!("subjectAltName=IP:{address},DNS:{node}");
+    let both = [LEAF, "extendedKeyUsage=serverAuth,clientAuth", names.as_str()];
+    let subject = format!("/O=system:nodes/CN=system:node:{node}");
+    sign(dir, &dir.join("openssl.cnf"), "kubelet", &subject, &both);
+}
+
+const LEAF: &str = "basicConstraints=critical,CA:FALSE";
 
 /// A key `<name>.key` and a certificate `<name>.pem` for it, signed by the CA, or by itself when it is the CA.
 fn sign(dir: &Path, config: &Path, name: &str, subject: &str, extensions: &[&str]) {

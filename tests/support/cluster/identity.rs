@@ -21,12 +21,22 @@ const TOKEN_SECONDS: i64 = 6 * 60 * 60;
 
 /// The kubeconfig of somebody who may do everything.
 pub(super) fn admin(dir: &Path, server: SocketAddr) -> PathBuf {
+    certified(dir, server, "admin")
+}
+
+/// The kubeconfig of the kubelet.
+pub(super) fn kubelet(dir: &Path, server: SocketAddr) -> PathBuf {
+    certified(dir, server, "kubelet")
+}
+
+/// The kubeconfig of whom the certificate of that name says.
+fn certified(dir: &Path, server: SocketAddr, name: &str) -> PathBuf {
     let certificates = dir.join("certificates");
     let user = json!({
-        "client-certificate": certificates.join("admin.pem"),
-        "client-key": certificates.join("admin.key"),
+        "client-certificate": certificates.join(format!("{name}.pem")),
+        "client-key": certificates.join(format!("{name}.key")),
     });
-    let path = dir.join("admin.kubeconfig");
+    let path = dir.join(format!("{name}.kubeconfig"));
     write(&path, &kubeconfig(dir, server, &user));
     path
 }

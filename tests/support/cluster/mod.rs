@@ -1,4 +1,5 @@
-//! A real cluster for tests: etcd and an API server, with RBAC, admission policies and tokens; no kubelet.
+//! A real cluster for tests: etcd and an API server, with RBAC, admission policies and tokens; with more where it is
+//! asked for, up to a node that runs containers ([`Cluster::full`]).
 //!
 //! ```no_run
 //! use proof::cluster::Cluster;
@@ -17,7 +18,12 @@ mod certificates;
 mod counts;
 mod etcd;
 mod identity;
+mod image;
+mod node;
+mod rootfs;
 mod servers;
+mod site;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,18 +39,22 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 pub use counts::Counts;
+pub use image::MachineImage;
+pub use servers::program;
 
 use crate::command;
 use crate::process::{Running, spawn};
 use crate::sandbox::Finished;
 use crate::scratch::{Scratch, processes};
 use crate::wait;
-use servers::{Ports, local};
+use node::Machine;
+use servers::{Ports, Scope};
 
 /// One cluster. See the head of this module.
 #[derive(Debug)]
 pub struct Cluster {
     // Fields are dropped from the top: the servers in the order of who needs whom, the directory last.
+    machine: Option<Machine>,
     controllers: Option<Running>,
     api: Mutex<Option<Running>>,
     etcd: Running,
@@ -72,8 +82,8 @@ impl Cluster {
 
     fn assemble(controllers: bool) -> Self {
         let scratch = directory();
-        certificates::make(&scratch.path().join("certificates"));
-        let cluster = Self::serve(scratch, controllers);
+        certificates::make(&scratch.path().join("certificates"), &[]);
+        let cluster = Self::serve(scratch, if controllers { Scope::Controllers } else { Scope::Api });
         // From the start, so that a twin knows it too.
         let client = cluster.client();
         cluster.ask(identity::ensure_account(client)).expect("the account of the agents can be made");
@@ -94,26 +104,27 @@ impl Cluster {
         kill(etcd, Signal::SIGSTOP).unwrap();
         copy("etcd");
         kill(etcd, Signal::SIGCONT).unwrap();
-        Self::serve(scratch, false)
+        Self::serve(scratch, Scope::Api)
     }
 
-    fn serve(scratch: Scratch, with_controllers: bool) -> Self {
-        let dir = scratch.path();
-        let (mut etcd, mut ports) = servers::start_etcd(dir);
+    fn serve(scratch: Scratch, scope: Scope<'_>) -> Self {
+        let (dir, site) = (scratch.path(), scope.site());
+        let (mut etcd, mut ports) = servers::start_etcd(dir, site);
         let (api, kubeconfig) = loop {
-            let kubeconfig = identity::admin(dir, local(ports.api));
+            let kubeconfig = identity::admin(dir, ports.api());
             let ready = || ready(dir, &kubeconfig);
-            if let Some(api) = servers::start_api(dir, ports, with_controllers, ready) {
+            if let Some(api) = servers::start_api(dir, ports, scope, ready) {
                 break (api, kubeconfig);
             }
             drop(etcd);
-            (etcd, ports) = servers::start_etcd(dir);
+            (etcd, ports) = servers::start_etcd(dir, site);
         };
-        let mut cluster =
-            Cluster { controllers: None, api: Mutex::new(Some(api)), etcd, ports, kubeconfig, scratch };
-        if with_controllers {
+        let (machine, controllers, api) = (None, None, Mutex::new(Some(api)));
+        let mut cluster = Cluster { machine, controllers, api, etcd, ports, kubeconfig, scratch };
+        if !matches!(scope, Scope::Api) {
             let ready = || cluster.default_account();
-            cluster.controllers = Some(servers::start_controllers(cluster.dir(), &cluster.kubeconfig, ready));
+            let started = servers::start_controllers(cluster.dir(), &cluster.kubeconfig, site, ready);
+            cluster.controllers = Some(started);
         }
         cluster
     }
@@ -138,7 +149,7 @@ impl Cluster {
 
     /// Where the API server listens. It stays the same through [`Cluster::restart_api_server`].
     pub fn address(&self) -> SocketAddr {
-        local(self.ports.api)
+        self.ports.api()
     }
 
     /// The kubeconfig of somebody who may do everything.
@@ -233,9 +244,13 @@ impl Cluster {
         let mut api = self.api.lock().unwrap();
         assert!(api.is_none(), "the API server is up");
         let ready = || ready(self.dir(), &self.kubeconfig);
+        let scope = match (&self.machine, &self.controllers) {
+            (Some(machine), _) => Scope::Whole(machine.site()),
+            (None, Some(_)) => Scope::Controllers,
+            (None, None) => Scope::Api,
+        };
         let started = wait::until("the port to be free again", || {
-            servers::start_api(self.dir(), self.ports, self.controllers.is_some(), ready)
-                .ok_or_else(|| "it is taken".to_owned())
+            servers::start_api(self.dir(), self.ports, scope, ready).ok_or_else(|| "it is taken".to_owned())
         });
         *api = Some(started);
     }
@@ -244,7 +259,7 @@ impl Cluster {
     /// from before is told 410 by the next one.
     #[track_caller]
     pub fn compact_etcd(&self) {
-        etcd::compact(local(self.ports.etcd));
+        etcd::compact(self.ports.etcd());
     }
 
     /// What the API server has counted of its own work.

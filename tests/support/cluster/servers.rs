@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use super::etcd;
+use super::site::Site;
 use crate::process::{Running, bound};
 use crate::scratch::environment;
 use crate::wait;
@@ -14,15 +15,35 @@ use crate::wait;
 /// How often other ports are tried when somebody else was quicker.
 const TRIES: u32 = 20;
 
-/// Where one cluster listens, all on loopback.
+/// Where one cluster listens: on loopback, or at the address of its own site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ports {
-    pub(super) api: u16,
-    pub(super) etcd: u16,
+    host: Ipv4Addr,
+    api: u16,
+    etcd: u16,
     peer: u16,
 }
 
 impl Ports {
+    /// The usual ports, where nobody else is.
+    fn usual(site: &Site) -> Self {
+        Ports { host: site.network.inside, api: 6443, etcd: 2379, peer: 2380 }
+    }
+
+    /// Where the API server listens.
+    pub(super) fn api(self) -> SocketAddr {
+        (self.host, self.api).into()
+    }
+
+    /// Where etcd listens for its clients.
+    pub(super) fn etcd(self) -> SocketAddr {
+        (self.host, self.etcd).into()
+    }
+
+    fn url(self, port: u16) -> String {
+        format!("http://{}:{port}", self.host)
+    }
+
     /// Ports that are free now. They lie below those that the kernel gives to outgoing connections, so that a server
     /// that was killed finds its own free again.
     fn free() -> Self {
@@ -37,18 +58,13 @@ impl Ports {
                 }
             }
         };
-        Ports { api: next(), etcd: next(), peer: next() }
+        Ports { host: Ipv4Addr::LOCALHOST, api: next(), etcd: next(), peer: next() }
     }
-}
-
-/// On loopback.
-pub(super) fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// The one program that holds all others, built by `tests/cluster/build` unless it is there.
 #[track_caller]
-pub(super) fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/build");
@@ -62,17 +78,31 @@ pub(super) fn program() -> &'static Path {
 /// A part of the cluster program, in the environment of the cluster at `dir`; it dies with us.
 pub(super) fn part(dir: &Path, name: &str) -> Command {
     let mut command = bound(program());
+    command.arg(name);
+    at_home(command, dir)
+}
+
+/// The same in the network of the site, where there is one.
+fn part_at(dir: &Path, site: Option<&Site>, name: &str) -> Command {
+    let Some(site) = site else { return part(dir, name) };
+    let mut command = bound("nsenter");
+    command.args(site.network_only()).arg("--").arg(program()).arg(name);
+    at_home(command, dir)
+}
+
+/// The command in the environment and directory of the cluster at `dir`.
+pub(super) fn at_home(mut command: Command, dir: &Path) -> Command {
     environment(&mut command, dir);
-    command.arg(name).current_dir(dir).stdin(Stdio::null());
+    command.current_dir(dir).stdin(Stdio::null());
     command
 }
 
 /// Starts etcd on the data that lies in `dir`, or on none.
-pub(super) fn start_etcd(dir: &Path) -> (Running, Ports) {
+pub(super) fn start_etcd(dir: &Path, site: Option<&Site>) -> (Running, Ports) {
     for _ in 0..TRIES {
-        let ports = Ports::free();
-        let (clients, peers) = (url(ports.etcd), url(ports.peer));
-        let mut command = part(dir, "etcd");
+        let ports = site.map_or_else(Ports::free, Ports::usual);
+        let (clients, peers) = (ports.url(ports.etcd), ports.url(ports.peer));
+        let mut command = part_at(dir, site, "etcd");
         command.args(["--unsafe-no-fsync", "--log-level=warn", "--data-dir=etcd"]);
         command.args([
             format!("--listen-client-urls={clients}"),
@@ -81,29 +111,22 @@ pub(super) fn start_etcd(dir: &Path) -> (Running, Ports) {
             format!("--initial-advertise-peer-urls={peers}"),
             format!("--initial-cluster=default={peers}"),
         ]);
-        if let Some(server) = up(dir, "etcd", command, || etcd::healthy(local(ports.etcd))) {
+        if let Some(server) = up(dir, "etcd", command, || etcd::healthy(ports.etcd())) {
             return (server, ports);
         }
     }
     panic!("no free port for etcd in {TRIES} tries");
 }
 
-fn url(port: u16) -> String {
-    format!("http://{}", local(port))
-}
-
 /// Starts the API server on its port; `ready` asks it. None when somebody else has the port.
 pub(super) fn start_api(
     dir: &Path,
     ports: Ports,
-    controllers: bool,
+    scope: Scope<'_>,
     ready: impl Fn() -> Result<(), String>,
 ) -> Option<Running> {
-    let mut command = part(dir, "kube-apiserver");
+    let mut command = part_at(dir, scope.site(), "kube-apiserver");
     command.args([
-        "--bind-address=127.0.0.1",
-        // A loopback address is refused as an endpoint of the Service `kubernetes`.
-        "--endpoint-reconciler-type=none",
         "--tls-cert-file=certificates/server.pem",
         "--tls-private-key-file=certificates/server.key",
         "--client-ca-file=certificates/ca.pem",
@@ -111,25 +134,51 @@ pub(super) fn start_api(
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-account-key-file=certificates/accounts.pem",
         "--service-account-signing-key-file=certificates/accounts.key",
-        "--service-cluster-ip-range=10.96.0.0/24",
         "--authorization-mode=Node,RBAC",
         "--profiling=false",
     ]);
-    command.arg(format!("--secure-port={}", ports.api)).arg(format!("--etcd-servers={}", url(ports.etcd)));
-    if !controllers {
+    command.arg(format!("--secure-port={}", ports.api));
+    command.arg(format!("--etcd-servers={}", ports.url(ports.etcd)));
+    if let Scope::Whole(site) = scope {
+        command.args(site.api_server());
+    } else {
+        // A loopback address is refused as an endpoint of the Service `kubernetes`.
+        command.args(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"]);
+        command.arg("--service-cluster-ip-range=10.96.0.0/24");
+    }
+    if matches!(scope, Scope::Api) {
         // Nobody makes the default accounts that pods would then need.
         command.arg("--disable-admission-plugins=ServiceAccount");
     }
     up(dir, "kube-apiserver", command, ready)
 }
 
+/// How much of a cluster there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope<'a> {
+    /// etcd and an API server.
+    Api,
+    /// The controllers too.
+    Controllers,
+    /// Everything, at a site of its own.
+    Whole(&'a Site),
+}
+
+impl<'a> Scope<'a> {
+    /// The site, where there is one.
+    pub(super) fn site(self) -> Option<&'a Site> {
+        if let Scope::Whole(site) = self { Some(site) } else { None }
+    }
+}
+
 /// Starts the controllers; `ready` says when they have done their first work.
 pub(super) fn start_controllers(
     dir: &Path,
     kubeconfig: &Path,
+    site: Option<&Site>,
     ready: impl Fn() -> Result<(), String>,
 ) -> Running {
-    let mut command = part(dir, "kube-controller-manager");
+    let mut command = part_at(dir, site, "kube-controller-manager");
     command.arg(format!("--kubeconfig={}", kubeconfig.display())).args([
         "--leader-elect=false",
         "--use-service-account-credentials",
@@ -140,15 +189,32 @@ pub(super) fn start_controllers(
         "--secure-port=0",
         "--kube-api-qps=300",
         "--kube-api-burst=600",
-        // No kubelet tells of our Nodes, and none shall be taken for dead.
-        "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
+        // A machine that is busy with tests may be late for long.
+        "--node-monitor-grace-period=300s",
     ]);
+    if site.is_none() {
+        // No kubelet tells of our Nodes, and none shall be taken for dead.
+        command.arg("--controllers=*,-node-lifecycle-controller,-taint-eviction-controller");
+    }
     up(dir, "kube-controller-manager", command, ready).expect("it listens on no port")
+}
+
+/// Starts a part that reads a kubeconfig and listens on no port that others could have.
+pub(super) fn start_other(
+    dir: &Path,
+    site: &Site,
+    name: &str,
+    args: &[String],
+    ready: impl Fn() -> Result<(), String>,
+) -> Running {
+    let mut command = part_at(dir, Some(site), name);
+    command.args(args);
+    up(dir, name, command, ready).expect("its ports are its own")
 }
 
 /// Starts a server and waits until it is `ready`; its words go to a log. None when it ended because a port was taken.
 #[track_caller]
-fn up(
+pub(super) fn up(
     dir: &Path,
     name: &str,
     mut command: Command,

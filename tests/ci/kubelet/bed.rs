@@ -1,0 +1,62 @@
+//! One installation of build resources on the whole cluster, whose node runs containers.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use proof::cluster::{Cluster, MachineImage};
+
+use crate::bed::Bed;
+
+/// The words that a test may change before they are written down. The node has two cores for all tests together.
+const CONFIG: &str = "\
+system: SYSTEM
+hub: {namespace: build-resources}
+leases: {duration: 3600, max-age: 28800, confirm: 1}
+labels: [{name: machine}, {name: bash}, {name: space}]
+providers:
+  - name: here
+    driver: kubernetes
+    launch-retries: 1
+    pools:
+      - name: SYSTEM
+        max-servers: 1000
+        labels:
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 10m, memory: 32}
+          - {name: bash, type: pod, image: 'localhost/bash:1', image-pull: Never, cpu: 10m, memory: 32}
+          - {name: space, type: namespace, quota: {pods: 10}}
+";
+
+/// One installation: a [`Bed`].
+pub(crate) struct NodeBed(Bed);
+
+impl NodeBed {
+    /// An installation with the usual configuration: the labels `machine`, `bash` and `space`. None where no whole
+    /// cluster can run: then the test ends there.
+    pub(crate) fn new() -> Option<Self> {
+        NodeBed::with("max-servers: 1000", "max-servers: 1000")
+    }
+
+    /// The same with one change to its configuration.
+    pub(crate) fn with(from: &str, to: &str) -> Option<Self> {
+        static READY: OnceLock<()> = OnceLock::new();
+        let cluster = Cluster::shared_full()?;
+        READY.get_or_init(|| {
+            cluster.kubectl(&["create", "namespace", "build-resources"]).expect_success();
+        });
+        Some(NodeBed(Bed::on(cluster, CONFIG, from, to)))
+    }
+
+    /// Makes an image known to the node; a label names it with `image-pull: Never`.
+    #[allow(dead_code, reason = "for tests with programs of their own")]
+    pub(crate) fn import(&self, image: &MachineImage) {
+        self.0.cluster.import(image);
+    }
+}
+
+impl Deref for NodeBed {
+    type Target = Bed;
+
+    fn deref(&self) -> &Bed {
+        &self.0
+    }
+}
