@@ -10,6 +10,7 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::error::{Failure, Reason, chain, shown};
+use crate::exec::Sessions;
 
 /// Under which name our fields are owned.
 pub const MANAGER: &str = "build-resources";
@@ -21,6 +22,8 @@ pub struct Cluster {
     pub client: Client,
     /// What others need to ask it.
     pub address: Address,
+    /// How many connections commands and copies may hold at a time.
+    pub sessions: Sessions,
     /// The same without our identity.
     anonymous: Config,
 }
@@ -172,7 +175,7 @@ pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Clust
     let mut anonymous = config.clone();
     anonymous.auth_info = AuthInfo::default();
     let client = Client::try_from(config).map_err(|error| ClusterError::Client(shown(&chain(&error))))?;
-    Ok(Cluster { client, address, anonymous })
+    Ok(Cluster { client, address, sessions: Sessions::default(), anonymous })
 }
 
 fn address(config: &Config) -> Address {

@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod config;
 pub mod drive;
 pub mod error;
+pub mod exec;
 pub mod git;
 pub mod inventory;
 pub mod objects;

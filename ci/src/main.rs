@@ -11,10 +11,8 @@ fn main() -> ExitCode {
         Err(_) => return ExitCode::FAILURE,
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    ExitCode::from(runtime.block_on(build_resources::cli::main(
-        std::env::args_os(),
-        Timestamp::now,
-        &mut out,
-        &mut err,
-    )))
+    let code =
+        runtime.block_on(build_resources::cli::main(std::env::args_os(), Timestamp::now, &mut out, &mut err));
+    runtime.shutdown_background(); // a thread may wait for a line of stdin that nobody will type
+    ExitCode::from(code)
 }

@@ -178,6 +178,10 @@ pub(super) const fn three() -> Amount {
     Amount::known(3)
 }
 
+pub(super) const fn sixty_four() -> Amount {
+    Amount::known(64)
+}
+
 pub(super) const fn hundred() -> Amount {
     Amount::known(100)
 }

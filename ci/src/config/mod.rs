@@ -112,6 +112,9 @@ pub struct Provider {
     /// Seconds for which an image may fail to come.
     #[serde(default = "label::two_minutes")]
     pub pull_timeout: Amount,
+    /// Most connections that one process holds for commands and copies at a time.
+    #[serde(default = "label::sixty_four")]
+    pub max_sessions: Amount,
     /// What it offers.
     pub pools: Vec<Spanned<Pool>>,
 }

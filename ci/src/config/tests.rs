@@ -51,6 +51,7 @@ fn a_good_configuration_is_taken_whole() {
     let builder = pool.label(&"builder".parse().unwrap()).unwrap();
     assert_eq!(provider.name.as_str(), "east");
     assert_eq!(Size::of(pool, builder), Size { servers: 1, millicores: 2000, ram: 4096 });
+    assert_eq!(provider.max_sessions.get(), 64);
     assert_eq!(config.hub.namespace.as_str(), "build-resources");
 }
 
@@ -81,6 +82,12 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
         (("emptyDir: {}", "emptydir: {}"), 20, "RAW.volumes", "emptydir"),
         (("- name: builder\n            ty", "- name: Builder\n            ty"), 14, "RAW.name", "name"),
         (("driver: kubernetes", "driver: nova"), 7, "providers[0].driver", "nova"),
+        (
+            ("driver: kubernetes", "driver: kubernetes\n    max-sessions: 0"),
+            8,
+            "providers[0].max-sessions",
+            "between",
+        ),
         (("system: ext-ci\n", ""), 4, "the document", "system"),
     ]);
 }

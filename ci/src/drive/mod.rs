@@ -8,6 +8,7 @@ mod make;
 mod place;
 mod release;
 mod stop;
+mod target;
 mod token;
 mod verdict;
 mod wait;
@@ -28,6 +29,7 @@ pub use verdict::{Verdict, judge};
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::config::{Config, Name};
 use crate::error::{Failure, Reason};
+use crate::exec::Sessions;
 use crate::request::{self, Request};
 use crate::state::{Phase, Record, Store};
 
@@ -55,7 +57,8 @@ impl Clusters {
         let hub = cluster::connect(kubeconfig, config.hub.context.as_deref()).await?;
         let mut providers = BTreeMap::new();
         for provider in &config.providers {
-            let one = cluster::connect(kubeconfig, provider.value.context.as_deref()).await?;
+            let mut one = cluster::connect(kubeconfig, provider.value.context.as_deref()).await?;
+            one.sessions = Sessions::new(usize::try_from(provider.value.max_sessions.get()).unwrap_or(64));
             providers.insert(provider.value.name.clone(), one);
         }
         Ok(Clusters { hub, providers })

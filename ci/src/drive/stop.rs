@@ -22,6 +22,17 @@ pub enum Stop {
     /// There is no such build.
     #[error("there is no build `{}`", shown(.0))]
     Unknown(String),
+    /// The build has no such node.
+    #[error("the build `{}` has no node `{}`", shown(build), shown(node))]
+    NoNode {
+        /// The build.
+        build: String,
+        /// What was asked for.
+        node: String,
+    },
+    /// The node is a namespace.
+    #[error("the node `{0}` is no pod")]
+    NoPod(Name),
     /// It is not ready.
     #[error("the build `{}` is {}", shown(build), phase.as_str())]
     NotReady {
@@ -70,8 +81,8 @@ impl Failure for Stop {
         match self {
             Stop::State(error) => error.reason(),
             Stop::Cluster(error) => error.reason(),
-            Stop::Different(_) => Reason::Usage,
-            Stop::Unknown(_) => Reason::Unknown,
+            Stop::Different(_) | Stop::NoPod(_) => Reason::Usage,
+            Stop::Unknown(_) | Stop::NoNode { .. } => Reason::Unknown,
             Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) => Reason::Again,
             Stop::Unservable(_) => Reason::Unservable,
             Stop::Unconfigured { .. } => Reason::Config,
@@ -86,6 +97,9 @@ impl Failure for Stop {
             Stop::Cluster(error) => error.cure(),
             Stop::Different(_) => Some("give each build a name of its own, or release it first".to_owned()),
             Stop::Unknown(_) => Some("`build-resources list` shows the builds".to_owned()),
+            Stop::NoNode { .. } | Stop::NoPod(_) => {
+                Some("`build-resources show BUILD` lists the nodes of a build and what they are".to_owned())
+            }
             Stop::NotReady { .. } => Some("ask again with the same request; it is driven on".to_owned()),
             Stop::Busy(_) => Some("wait; if that process died, its Lease lapses within a minute".to_owned()),
             Stop::Full(_) => Some("wait longer with `--timeout`, or raise the limits of a pool".to_owned()),
