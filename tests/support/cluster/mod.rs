@@ -17,6 +17,7 @@
 mod certificates;
 mod counts;
 mod etcd;
+mod faults;
 mod identity;
 mod image;
 mod node;
@@ -39,6 +40,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 pub use counts::Counts;
+pub use faults::{Fault, FaultProxy};
 pub use image::MachineImage;
 pub use servers::program;
 
