@@ -1,4 +1,5 @@
-//! From a registry to verified RPM files on disk: ours beside what operators have today, in one run, as ratios.
+//! Ours beside what operators have today, in one run, as ratios: from a registry to verified RPM files on disk, and with
+//! `ready`, `push`, `exec` or `gc` the build resources.
 //!
 //! Rounds are interleaved and every other one runs backwards, so that a busy moment of the machine hits all ways alike;
 //! medians are shown. Nothing is asserted but that every way delivers the same packages. CPU is that of the whole
@@ -11,6 +12,7 @@
     reason = "this crate is test code: a failed step must stop the run where it stands"
 )]
 
+mod ci;
 mod measure;
 mod payloads;
 mod table;
@@ -26,7 +28,7 @@ use measure::Cost;
 use payloads::Sizes;
 use ways::Way;
 
-/// Compares ways from a registry to RPM files on disk.
+/// Compares ways from a registry to RPM files on disk, or one figure of the build resources.
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Arguments {
@@ -48,6 +50,9 @@ struct Arguments {
     /// MiB of files in the OS image.
     #[arg(long, default_value_t = 300)]
     os_mib: u64,
+    /// A figure of the build resources instead; it starts a whole cluster.
+    #[arg(value_enum, conflicts_with_all = ["rpms", "rpm_mib", "base_mib", "os_layers", "os_mib"])]
+    figure: Option<ci::Figure>,
     #[command(subcommand)]
     step: Option<Step>,
 }
@@ -72,7 +77,10 @@ fn main() {
     match &arguments.step {
         Some(Step::Measure { out, command }) => measure::measure(out, command),
         Some(Step::Load { reference, store }) => ways::load(reference, store),
-        None => compare(&arguments),
+        None => match arguments.figure {
+            Some(figure) => ci::compare(figure, arguments.rounds),
+            None => compare(&arguments),
+        },
     }
 }
 
@@ -111,7 +119,8 @@ fn compare(arguments: &Arguments) {
                 costs[place].push(cost);
             }
         }
-        table::print(&ways, &costs);
+        let titles: Vec<&str> = ways.iter().map(|way| way.title()).collect();
+        table::print(&titles, &costs, &table::BYTES);
     }
 }
 

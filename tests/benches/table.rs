@@ -1,15 +1,22 @@
 //! Medians side by side, and how many times ours each is.
 
 use crate::measure::Cost;
-use crate::ways::Way;
 
-type Column = (&'static str, fn(&Cost) -> f64, fn(f64) -> String);
+/// A title, the value, and how it is shown.
+pub(crate) type Column = (&'static str, fn(&Cost) -> f64, fn(f64) -> String);
 
-/// What is shown, in this order. The first way is what the others are held against.
-const COLUMNS: [Column; 6] = [
+/// What a process tree costs.
+pub(crate) const PROCESS: [Column; 3] = [
     ("wall s", |cost| cost.wall, |value| format!("{value:.2}")),
     ("CPU s", |cost| cost.cpu, |value| format!("{value:.2}")),
     ("peak MiB", |cost| cost.memory as f64 / 1024.0, |value| format!("{value:.0}")),
+];
+
+/// The same, and the bytes that it moves.
+pub(crate) const BYTES: [Column; 6] = [
+    PROCESS[0],
+    PROCESS[1],
+    PROCESS[2],
     ("wire MiB", |cost| mib(cost.wire), |value| format!("{value:.0}")),
     ("written MiB", |cost| mib(cost.written), |value| format!("{value:.0}")),
     ("kept MiB", |cost| mib(cost.kept), |value| format!("{value:.0}")),
@@ -19,12 +26,12 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Prints one row a way: `median (times ours)`.
-pub(crate) fn print(ways: &[Way], costs: &[Vec<Cost>]) {
-    let head: String = COLUMNS.iter().map(|(title, _, _)| format!("{title:>18}")).collect();
-    println!("{:<20}{head}", "");
+/// Prints one row a way: `median (times ours)`. The first way is what the others are held against.
+pub(crate) fn print(ways: &[&str], costs: &[Vec<Cost>], columns: &[Column]) {
+    let head: String = columns.iter().map(|(title, _, _)| format!("{title:>18}")).collect();
+    println!("{:<24}{head}", "");
     for (way, runs) in ways.iter().zip(costs) {
-        let cells: String = COLUMNS
+        let cells: String = columns
             .iter()
             .map(|(_, value, show)| {
                 let (own, ours) = (median(runs, *value), median(&costs[0], *value));
@@ -32,7 +39,7 @@ pub(crate) fn print(ways: &[Way], costs: &[Vec<Cost>]) {
                 format!("{:>18}", format!("{} ({times})", show(own)))
             })
             .collect();
-        println!("{:<20}{cells}", way.title());
+        println!("{way:<24}{cells}");
     }
 }
 
