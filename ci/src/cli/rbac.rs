@@ -44,6 +44,7 @@ fn cluster_rules() -> Vec<Value> {
         json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "create", "patch", "delete"]}),
         json!({"apiGroups": [""], "resources": ["resourcequotas", "limitranges", "serviceaccounts", "pods"], "verbs": made}),
         json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}),
+        json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
         json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": made}),

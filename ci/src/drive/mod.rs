@@ -4,6 +4,7 @@
 //! again from what the API objects say. Input: a checked configuration, a request, and the clusters.
 
 mod claim;
+mod events;
 mod make;
 mod place;
 mod release;

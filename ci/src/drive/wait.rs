@@ -15,6 +15,7 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions, WatchParams};
 use tokio::time::{Instant, timeout};
 
+use super::events::with_events;
 use super::verdict::Patience;
 use super::{Desk, Node, Stop, Until, Verdict, judge};
 use crate::cluster::{Cluster, ClusterError};
@@ -100,7 +101,10 @@ impl Desk<'_> {
             let Some(pod) = pod else { return Ok((record, failed("the pod is gone".to_owned()))) };
             match judge(&pod, began.elapsed().as_secs(), patience) {
                 Verdict::Ready => return Ok((record, None)),
-                Verdict::Failed(why) => return Ok((record, failed(why))),
+                Verdict::Failed(why) => {
+                    let why = with_events(self.cluster(&record)?, &pod, why).await;
+                    return Ok((record, failed(why)));
+                }
                 Verdict::Wait => {}
             }
             if Instant::now() >= self.deadline {
