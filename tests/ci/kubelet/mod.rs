@@ -2,4 +2,5 @@
 //! each of them is skipped, which is told on the terminal; with `CI` set it is a failure.
 
 mod bed;
+mod inventory;
 mod usable;
