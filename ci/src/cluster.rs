@@ -145,6 +145,7 @@ impl Failure for ClusterError {
             Reason::Config
             | Reason::Launch
             | Reason::Blocked
+            | Reason::Dependency
             | Reason::Usage
             | Reason::Unknown
             | Reason::Unservable

@@ -17,6 +17,8 @@ pub enum Reason {
     Launch,
     /// Something in the cluster keeps a resource from going away.
     Blocked,
+    /// A build that this one depends on is not there, or has failed.
+    Dependency,
     /// The arguments are wrong.
     Usage,
     /// There is no such build.
@@ -39,6 +41,7 @@ impl Reason {
         Reason::Config,
         Reason::Launch,
         Reason::Blocked,
+        Reason::Dependency,
         Reason::Usage,
         Reason::Unknown,
         Reason::Unservable,
@@ -54,6 +57,7 @@ impl Reason {
             Reason::Config => 2,
             Reason::Launch => 4,
             Reason::Blocked => 5,
+            Reason::Dependency => 6,
             Reason::Usage => 64,
             Reason::Unknown => 66,
             Reason::Unservable => 69,
@@ -70,6 +74,7 @@ impl Reason {
             Reason::Config => "config",
             Reason::Launch => "launch-failed",
             Reason::Blocked => "cleanup-blocked",
+            Reason::Dependency => "dependency",
             Reason::Usage => "usage",
             Reason::Unknown => "unknown-build",
             Reason::Unservable => "unservable",
@@ -86,6 +91,7 @@ impl Reason {
             Reason::Config => "the configuration is wrong; the message says where",
             Reason::Launch => "the resource was made, but did not become usable",
             Reason::Blocked => "something in the cluster keeps a resource from going away",
+            Reason::Dependency => "a build that this one depends on is not there, or has failed",
             Reason::Usage => "the arguments are wrong",
             Reason::Unknown => "there is no such build",
             Reason::Unservable => "no provider can ever serve the request",

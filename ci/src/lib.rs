@@ -11,6 +11,7 @@
 //! All state is in API objects: a Lease a request, a Lease a pool, and the labels of what was made. Any process may die at
 //! any point; the same command again, or `gc`, finishes what it began.
 
+pub mod buildset;
 pub mod censor;
 pub mod cleanup;
 pub mod cli;
@@ -23,4 +24,5 @@ pub mod git;
 pub mod inventory;
 pub mod objects;
 pub mod request;
+pub mod schedule;
 pub mod state;

@@ -8,10 +8,12 @@
 )]
 
 mod bed;
+mod buildset;
 mod cleaner;
 mod crash;
 mod kubelet;
 mod lifetime;
+mod providers;
 mod quota;
 mod rights;
 mod rows;

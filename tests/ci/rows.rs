@@ -31,11 +31,7 @@ const ROWS: &[Row] = &[
     ),
     (8, "Lost pod", ""),
     (9, "Protection from eviction", ""),
-    (
-        10,
-        "Quota",
-        "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`; a small request can overtake a large one for ever",
-    ),
+    (10, "Quota", "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`"),
     (11, "Enforcement in the cluster", "who waits for a namespace's quota has no state of its own"),
     (
         12,
@@ -77,7 +73,7 @@ const ROWS: &[Row] = &[
     (37, "Shared namespace", ""),
     (38, "Provider affinity", ""),
     (39, "Fallback to another provider", ""),
-    (40, "Several nodes, all or nothing", "two requests race, not 1,000 random schedules"),
+    (40, "Several nodes, all or nothing", ""),
     (41, "Warm resources", ""),
     (42, "Hold for debugging", ""),
     (43, "Access for authors", ""),

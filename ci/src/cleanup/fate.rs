@@ -51,7 +51,7 @@ fn wanted(namespace: &Namespace, listing: &Listing, now: Timestamp) -> bool {
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
     let held = listing.records.iter().find(|record| record.id == id).is_some_and(|record| {
         let alive = match record.body.phase {
-            Phase::Waiting | Phase::Making | Phase::Ready => !record.lapsed(now),
+            Phase::Waiting | Phase::Making | Phase::Ready => !listing.over(record, now),
             Phase::Releasing => false,
         };
         alive && record.namespaces().iter().any(|own| own == name)

@@ -40,6 +40,8 @@ pub struct Report {
     pub going: BTreeMap<String, String>,
     /// Builds of which nothing is left.
     pub finished: Vec<String>,
+    /// Buildsets that are over and have no build left.
+    pub ended: Vec<String>,
     /// Reservations that belonged to no request.
     pub pruned: usize,
     /// Records that cannot be read. What belongs to them is kept.
@@ -84,17 +86,18 @@ impl Desk<'_> {
         self.forget(dying, &seen, &mut report).await?;
         if !dry {
             report.pruned = self.prune().await?;
+            report.ended = self.forget_buildsets(&listing).await?;
         }
         Ok(report)
     }
 
-    /// Takes over every lapsed record, so that no new driver takes up what is about to be deleted.
+    /// Takes over every record that nobody wants, so that no new driver takes up what is about to be deleted.
     async fn claim_lapsed(&self, listing: &Listing) -> Result<BTreeMap<String, Record>, Stop> {
         let now = (self.clock)();
         let mut dying = BTreeMap::new();
         for record in &listing.records {
             let released = record.body.phase == Phase::Releasing && record.holder.is_none();
-            if !record.lapsed(now) && !released {
+            if !listing.over(record, now) && !released {
                 continue;
             }
             let mut record = record.clone();

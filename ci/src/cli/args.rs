@@ -69,6 +69,10 @@ pub enum Command {
     Keep(super::look::BuildArgs),
     /// Give the nodes of a build back.
     Release(super::life::ReleaseArgs),
+    /// Return values and secrets to the builds that inherit from this one.
+    Return(super::buildset::ReturnArgs),
+    /// About a buildset: what its builds share.
+    Buildset(super::buildset::BuildsetArgs),
     /// Clean once: mark what nobody wants, delete what was marked before, finish what a dead process began.
     Gc(super::life::GcArgs),
     /// About the configuration; no cluster is asked.

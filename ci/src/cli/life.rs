@@ -49,8 +49,9 @@ pub(super) async fn keep(desk: &Desk<'_>, args: &BuildArgs) -> Result<Said, Prob
 pub(super) async fn release(desk: &Desk<'_>, args: &ReleaseArgs) -> Result<Said, Problem> {
     let build = &args.build;
     let state = match desk.release(build, args.wait).await? {
-        Released::Gone => "gone",
-        Released::Going => "going",
+        Released::Gone => "gone".to_owned(),
+        Released::Going => "going".to_owned(),
+        Released::Kept(until) => format!("kept until its buildset ends, at the latest {until}"),
     };
     Ok(Said::new(format!("{build} is {state}\n"), json!({"build": build, "state": state})))
 }

@@ -3,6 +3,7 @@
 //! Decides: the shape of the output. Must not: decide anything about a resource. Input: arguments and a configuration.
 
 mod args;
+mod buildset;
 mod configuration;
 mod life;
 mod look;
@@ -118,6 +119,8 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Renew(args) => life::renew(&desk, args).await,
         Command::Keep(args) => life::keep(&desk, args).await,
         Command::Release(args) => life::release(&desk, args).await,
+        Command::Return(args) => buildset::give(&desk, args).await,
+        Command::Buildset(args) => buildset::about(&desk, args).await,
         Command::Gc(args) => life::gc(&desk, args).await,
         Command::Config(args) => Ok(configuration::run(&config, args)),
     }
@@ -131,7 +134,8 @@ async fn hand_over(desk: &Desk<'_>, record: &Record, out: &Path) -> Result<(), P
     let spot = record.body.spot.as_ref().ok_or_else(not_ready)?;
     let granted = desk.grant_all(record).await?;
     let pool = desk.config.pool(&spot.provider, &spot.pool).map(|(_, pool)| pool).ok_or_else(not_ready)?;
-    Ok(inventory::write(&Handover { record, pool, granted: &granted }, out)?)
+    let inherited = desk.inherited(record).await?;
+    Ok(inventory::write(&Handover { record, pool, granted: &granted, inherited: &inherited }, out)?)
 }
 
 #[cfg(test)]

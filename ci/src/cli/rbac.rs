@@ -29,6 +29,9 @@ pub fn manifest(config: &Config) -> Vec<Value> {
             "rules": [{
                 "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
                 "verbs": ["get", "list", "create", "update", "delete"],
+            }, {
+                // What builds return in confidence. It is owned by the Lease of its buildset, and goes with that.
+                "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"],
             }],
         }),
         json!({

@@ -10,7 +10,8 @@ use super::{Problem, Said};
 use crate::cleanup::Report;
 use crate::drive::Desk;
 use crate::error::{Reason, shown};
-use crate::state::{Listing, Record};
+use crate::request::Keep;
+use crate::state::{Listing, Record, Spot};
 
 /// One build.
 pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
@@ -19,6 +20,12 @@ pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
     if let Some(buildset) = &body.request.buildset {
         let _ = writeln!(text, "buildset  {}", shown(buildset)); // writing to a String cannot fail
     }
+    if body.request.keep == Keep::Buildset {
+        let _ = writeln!(text, "kept      until the buildset ends");
+    }
+    for parent in &body.request.inherits {
+        let _ = writeln!(text, "inherits  {}", shown(parent));
+    }
     let _ = writeln!(text, "phase     {}", body.phase.as_str());
     if let Some(spot) = &body.spot {
         let _ = writeln!(text, "place     {} / {}", spot.provider, spot.pool);
@@ -26,6 +33,15 @@ pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
     let _ = writeln!(text, "lapses    {} (at the latest {})", record.lapses(), body.until);
     for (node, namespace) in body.request.nodes.iter().zip(record.namespaces()) {
         let _ = writeln!(text, "node      {} ({}) in {namespace}", node.name, node.label);
+    }
+    for tried in &body.tried {
+        let Spot { provider, pool } = &tried.spot;
+        let _ = writeln!(
+            text,
+            "tried     {provider} / {pool}, choice {}: {}",
+            tried.choice + 1,
+            shown(&tried.why)
+        );
     }
     for failure in &body.failures {
         let _ = writeln!(text, "failure   {}", shown(failure));
@@ -57,6 +73,9 @@ fn value(desk: &Desk<'_>, record: &Record) -> Value {
         "build": body.request.build,
         "buildset": body.request.buildset,
         "change": body.request.change,
+        "keep": body.request.keep,
+        "inherits": body.request.inherits,
+        "priority": body.request.priority,
         "phase": body.phase,
         "provider": body.spot.as_ref().map(|spot| &spot.provider),
         "pool": body.spot.as_ref().map(|spot| &spot.pool),
@@ -64,6 +83,7 @@ fn value(desk: &Desk<'_>, record: &Record) -> Value {
         "lapses": record.lapses().to_string(),
         "until": body.until.to_string(),
         "driven-by": record.holder,
+        "tried": body.tried,
         "failures": body.failures,
     })
 }
@@ -90,9 +110,12 @@ pub(super) fn all(desk: &Desk<'_>, listing: &Listing) -> Said {
 pub(super) fn cleaned(report: &Report, dry: bool) -> Result<Said, Problem> {
     let would = if dry { "would be " } else { "" };
     let mut text = format!("{} kept, {} reservations dropped\n", report.kept, report.pruned);
-    for (what, names) in
-        [("marked", &report.condemned), ("deleted", &report.deleted), ("finished", &report.finished)]
-    {
+    for (what, names) in [
+        ("marked", &report.condemned),
+        ("deleted", &report.deleted),
+        ("finished", &report.finished),
+        ("ended", &report.ended),
+    ] {
         for name in names {
             let _ = writeln!(text, "{would}{what}: {}", shown(name));
         }

@@ -27,7 +27,19 @@ fn help_teaches_and_names_every_exit_code() {
     for reason in Reason::ALL {
         assert!(out.contains(&format!("{:>2}  {}", reason.exit_code(), reason.meaning())), "{reason:?}");
     }
-    for command in ["request", "list", "show", "inventory", "renew", "keep", "release", "gc", "config"] {
+    for command in [
+        "request",
+        "list",
+        "show",
+        "inventory",
+        "renew",
+        "keep",
+        "release",
+        "return",
+        "buildset",
+        "gc",
+        "config",
+    ] {
         assert!(out.contains(command), "{command}");
     }
 }

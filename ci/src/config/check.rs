@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::label::{Kind, Label, PLACEHOLDERS, filled};
 use super::metadata::{bad_key, is_label_value};
+use super::nodeset;
 use super::size::{Limits, Size};
 use super::words::Name;
 use super::{Config, ConfigError, Pool, Provider};
@@ -16,9 +17,9 @@ use crate::error::shown;
 /// Most providers, pools of one, labels of one.
 const MANY: usize = 200;
 
-type Checked = Result<(), ConfigError>;
+pub(super) type Checked = Result<(), ConfigError>;
 
-fn refuse<T>(at: &Spanned<T>, path: &str, problem: String) -> Checked {
+pub(super) fn refuse<T>(at: &Spanned<T>, path: &str, problem: String) -> Checked {
     Err(ConfigError::Wrong { line: at.referenced.line(), path: path.to_owned(), problem })
 }
 
@@ -49,11 +50,11 @@ pub(super) fn all(config: &Config) -> Checked {
             refuse(label, &format!("labels[{}]", label.value.name), "no pool offers it".to_owned())?;
         }
     }
-    Ok(())
+    nodeset::check(config)
 }
 
 /// Names in one list are different, and there are not too many.
-fn once<T>(list: &[Spanned<T>], path: &str, name: impl Fn(&T) -> &Name) -> Checked {
+pub(super) fn once<T>(list: &[Spanned<T>], path: &str, name: impl Fn(&T) -> &Name) -> Checked {
     let mut seen = BTreeSet::new();
     for (at, one) in list.iter().enumerate() {
         if at >= MANY {

@@ -7,6 +7,7 @@ mod check;
 mod decode;
 mod label;
 mod metadata;
+mod nodeset;
 mod size;
 mod words;
 
@@ -18,6 +19,7 @@ use serde_saphyr::Spanned;
 pub use decode::{ConfigError, load, parse};
 pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, filled};
 pub use metadata::{OURS, label_value};
+pub use nodeset::{Nodeset, together};
 pub use size::{Limits, Size};
 pub use words::{Amount, Cpu, Image, Name};
 
@@ -33,11 +35,17 @@ pub struct Config {
     /// What jobs may ask for.
     #[serde(default)]
     pub labels: Vec<Spanned<Asked>>,
+    /// Labels that are asked for together.
+    #[serde(default)]
+    pub nodesets: Vec<Spanned<Nodeset>>,
     /// The clusters that offer it.
     pub providers: Vec<Spanned<Provider>>,
     /// How long things live.
     #[serde(default)]
     pub leases: Leases,
+    /// What the builds of one buildset share.
+    #[serde(default)]
+    pub buildset: Buildsets,
 }
 
 /// One name that jobs may ask for.
@@ -80,6 +88,34 @@ impl Default for Leases {
     fn default() -> Self {
         Leases { duration: Amount::known(3600), max_age: Amount::known(8 * 3600), confirm: Amount::known(60) }
     }
+}
+
+/// What the builds of one buildset share.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Buildsets {
+    /// Whether they lie on one provider.
+    pub affinity: Affinity,
+    /// How long what is kept for a buildset lives at most, in seconds.
+    pub max_age: Amount,
+}
+
+impl Default for Buildsets {
+    fn default() -> Self {
+        Buildsets { affinity: Affinity::Required, max_age: Amount::known(4 * 3600) }
+    }
+}
+
+/// Whether the builds of one buildset lie on one provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Affinity {
+    /// Always: a build waits for that provider, or fails.
+    Required,
+    /// Where that provider has room.
+    Preferred,
+    /// Wherever there is room.
+    None,
 }
 
 /// Which API makes the resources.

@@ -2,7 +2,7 @@
 //!
 //! Decides: who drives. Must not: make or delete anything but records. Input: a request.
 
-use jiff::SignedDuration;
+use jiff::Timestamp;
 
 use super::{DRIVER, Desk, Stop};
 use crate::request::{self, Request};
@@ -17,15 +17,19 @@ impl Desk<'_> {
         let id = request::id(&self.config.system, &request.build);
         let mut round = 0;
         loop {
-            let Some(record) = self.store.read(&id).await? else {
-                match self.store.create(&self.fresh(&id, &request)).await? {
+            let found = self.store.read(&id).await?;
+            if found.as_ref().is_some_and(|record| !record.body.request.same_as(&request)) {
+                return Err(Stop::Different(request.build));
+            }
+            // Before there is a record: whatever has one is known to its buildset.
+            let set = self.join(&id, &request).await?;
+            let end = self.latest(&request, set.as_ref());
+            let Some(record) = found else {
+                match self.store.create(&self.fresh(&id, &request, end)).await? {
                     Some(made) => return Ok(made),
                     None => continue, // somebody was faster; look again
                 }
             };
-            if record.body.request != request {
-                return Err(Stop::Different(request.build));
-            }
             let now = (self.clock)();
             if record.body.phase == Phase::Ready && !record.lapsed(now) {
                 return Ok(record);
@@ -33,7 +37,7 @@ impl Desk<'_> {
             let driven =
                 record.holder.as_ref().is_some_and(|holder| *holder != self.me) && !record.lapsed(now);
             if !driven {
-                match self.write(self.resumed(record)).await {
+                match self.write(self.resumed(record, end)).await {
                     Err(Stop::State(StateError::Overtaken(_))) => {}
                     other => return other,
                 }
@@ -63,22 +67,14 @@ impl Desk<'_> {
         }
     }
 
-    fn fresh(&self, id: &str, request: &Request) -> Record {
-        let now = (self.clock)();
-        let mut record = Record::new(id.to_owned(), request.clone(), self.end(), now);
+    fn fresh(&self, id: &str, request: &Request, end: Timestamp) -> Record {
+        let mut record = Record::new(id.to_owned(), request.clone(), end, (self.clock)());
         record.holder = Some(self.me.clone());
         record.duration = DRIVER;
         record
     }
 
-    fn end(&self) -> jiff::Timestamp {
-        let age = SignedDuration::from_secs(
-            i64::try_from(self.config.leases.max_age.get()).unwrap_or(i64::MAX / 2),
-        );
-        (self.clock)().checked_add(age).unwrap_or(jiff::Timestamp::MAX)
-    }
-
-    fn resumed(&self, mut record: Record) -> Record {
+    fn resumed(&self, mut record: Record, end: Timestamp) -> Record {
         match record.body.phase {
             Phase::Waiting => {}
             // Its driver fell silent while the cleaner may have begun: namespaces that are there are looked at before use.
@@ -91,7 +87,8 @@ impl Desk<'_> {
             }
         }
         if record.lapsed((self.clock)()) {
-            record.body.until = record.body.until.max(self.end());
+            record.body.tried.clear(); // all of it may be well again
+            record.body.until = record.body.until.max(end);
         }
         record
     }

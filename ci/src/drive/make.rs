@@ -77,7 +77,7 @@ impl Desk<'_> {
             label,
             namespace: &namespace_name(&pool.name, &record.id, at, attempt),
             until: record.body.until,
-            max_age: self.config.leases.max_age.get(),
+            max_age: self.longest(&record.body.request),
         }))
     }
 

@@ -5,6 +5,7 @@
 
 mod claim;
 mod events;
+mod fallback;
 mod make;
 mod place;
 mod release;
@@ -31,7 +32,7 @@ use crate::cluster::{self, Cluster, ClusterError};
 use crate::config::{Config, Name};
 use crate::error::{Failure, Reason};
 use crate::exec::Sessions;
-use crate::request::{self, Request};
+use crate::request::{self, Keep, Request};
 use crate::state::{Phase, Record, Store};
 
 /// For how many seconds a process that drives a request is believed to be alive without a word.
@@ -128,12 +129,21 @@ impl<'a> Desk<'a> {
     }
 
     async fn bring(&self, record: Record, until: Until) -> Result<Record, Stop> {
-        let record = self.place(record).await?;
-        let mut record = self.make(record, until).await?;
+        let id = record.id.clone();
+        let (mut next, mut lost) = (record, 0);
+        let mut record = loop {
+            let placed = self.place(next).await?;
+            match self.make(placed, until).await {
+                Ok(made) => break made,
+                Err(stop) if fallback::elsewhere(&stop) => next = self.move_on(&id, stop, &mut lost).await?,
+                Err(stop) => return Err(stop),
+            }
+        };
+        self.leave_tried(&record).await?;
         record.body.phase = Phase::Ready;
         record.holder = None;
         record.renewed = (self.clock)();
-        record.duration = self.config.leases.duration.get();
+        record.duration = self.life(&record);
         Ok(self.store.write(&record).await?)
     }
 
@@ -168,7 +178,10 @@ impl<'a> Desk<'a> {
                 return Err(Stop::NotReady { build: build.to_owned(), phase: record.body.phase });
             }
             record.renewed = (self.clock)();
-            record.duration = seconds;
+            record.duration = match record.body.request.keep {
+                Keep::Job => seconds,
+                Keep::Buildset => self.life(&record), // it is kept anyway, and longer
+            };
             match self.store.write(&record).await {
                 Err(crate::state::StateError::Overtaken(_)) => {
                     self.pause(0, || Stop::Busy(build.to_owned())).await?
@@ -217,7 +230,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Waits a little, longer each round and never quite equally long; fails when patience is over.
-    async fn pause(&self, round: u32, why: impl FnOnce() -> Stop) -> Result<(), Stop> {
+    pub(crate) async fn pause(&self, round: u32, why: impl FnOnce() -> Stop) -> Result<(), Stop> {
         let longest = 100_u64.saturating_mul(1 << round.min(4));
         // The nonce in our name spreads processes that began together.
         let seed = self

@@ -1,52 +1,93 @@
 //! Finds room for a request: all its nodes in one pool, reserved at once or not at all.
 //!
-//! Decides: which pool. Must not: make anything. Input: the ledgers of the pools. Nobody holds a part and waits for the
-//! rest, so requests cannot block each other.
+//! Decides: which pools are tried, in which order. Must not: make anything. Input: the configuration and the ledgers of the
+//! pools. Nobody holds a part and waits for the rest, so requests cannot block each other; who waits has a place in the order.
 
 use super::{Desk, Stop};
-use crate::config::{Pool, Provider, Size};
-use crate::state::{Entry, Phase, Record, Spot};
+use crate::buildset::{Settled, in_order};
+use crate::config::{Config, Name, Pool, Provider, Size, together};
+use crate::schedule::{Claim, Turn, admit, enlist, turn};
+use crate::state::{Body, BuildsetError, Entry, Phase, Record, Spot};
 
 /// How often one reservation is tried against faster processes before another pool is looked at.
 const RACES: u32 = 20;
+/// Each which round all records are listed, to see whose reservations and places in the order are over.
+const LISTED: u32 = 4;
 
-/// What all nodes of a request take together in a pool; none where the pool does not offer one of the labels.
-pub(super) fn size(pool: &Pool, record: &Record) -> Option<Size> {
-    record.body.request.nodes.iter().try_fold(Size::default(), |sum, node| {
-        pool.label(&node.label).map(|label| sum.plus(Size::of(pool, label)))
+/// The pools that may hold a request, and which of its alternatives.
+pub(super) struct Options<'a> {
+    /// The alternative.
+    pub(super) choice: usize,
+    /// The pools, the one that is tried first first. Never empty.
+    pub(super) pools: Vec<(&'a Provider, &'a Pool)>,
+}
+
+/// The first alternative that some pool could hold, and the pools in their order. None where there is none: no pool is large
+/// enough, or each has failed, or none lies where the buildset lies.
+pub(super) fn options<'a>(config: &'a Config, body: &Body, chosen: Option<&Name>) -> Option<Options<'a>> {
+    body.request.choices().iter().enumerate().find_map(|(choice, nodes)| {
+        let able = |(provider, pool): &(&Provider, &Pool)| {
+            let failed = body.tried.iter().any(|tried| {
+                tried.choice == choice && tried.spot.provider == provider.name && tried.spot.pool == pool.name
+            });
+            !failed && together(pool, nodes).is_some_and(|size| size.exceeds(pool).is_none())
+        };
+        let pools = config.pools().into_iter().filter(able).collect();
+        let pools = in_order(pools, config.buildset.affinity, chosen);
+        (!pools.is_empty()).then_some(Options { choice, pools })
     })
+}
+
+/// A request that inherits goes before others of its number: somebody holds nodes for it.
+fn rank(record: &Record) -> u32 {
+    let request = &record.body.request;
+    request.priority.saturating_sub(u32::from(!request.inherits.is_empty()))
+}
+
+fn claim(record: &Record, size: Size) -> Claim<'_> {
+    Claim { id: &record.id, lease: &record.uid, size, priority: rank(record) }
 }
 
 impl Desk<'_> {
     /// The record with its place reserved.
     pub(super) async fn place(&self, mut record: Record) -> Result<Record, Stop> {
         if let Some(spot) = &record.body.spot {
-            // The reservation outlives its driver; writing it again moves the version, so that no cleaner drops it.
-            let (provider, pool) = self.configured(spot)?;
-            self.reserve(provider, pool, &record, true).await?;
+            self.hold(spot, &record).await?;
             return Ok(record);
         }
-        let able: Vec<_> = self
-            .config
-            .pools()
-            .into_iter()
-            .filter(|(_, pool)| size(pool, &record).is_some_and(|size| size.exceeds(pool).is_none()))
-            .collect();
-        if able.is_empty() {
-            return Err(self.refuse(&record).await?);
-        }
+        self.unsettle(&record).await?; // it lies nowhere, whatever a dead process noted
         let mut round = 0;
         loop {
-            for (provider, pool) in &able {
-                if self.reserve(provider, pool, &record, false).await? {
-                    record.body.spot =
-                        Some(Spot { provider: provider.name.clone(), pool: pool.name.clone() });
-                    record.body.phase = Phase::Making;
-                    return self.write(record).await;
+            let chosen = self.chosen(&record).await?;
+            let Some(options) = options(self.config, &record.body, chosen.as_ref()) else {
+                return Err(self.refuse(&record, chosen).await?);
+            };
+            record.turn_to(options.choice);
+            let mut nearest = usize::MAX;
+            for (provider, pool) in &options.pools {
+                match self.reserve(provider, pool, &record, round).await? {
+                    Turn::Wait { behind } => nearest = nearest.min(behind),
+                    Turn::Go => {
+                        let spot = Spot { provider: provider.name.clone(), pool: pool.name.clone() };
+                        if let Settled::Elsewhere(_) = self.settle(&record, &provider.name).await? {
+                            // Nothing was made here yet. The next round looks where the buildset lies now.
+                            self.unreserve(&spot, &record).await?;
+                            break;
+                        }
+                        if round > 0 {
+                            self.leave(&options.pools, Some(&spot), &record).await?;
+                        }
+                        record.body.spot = Some(spot);
+                        record.body.phase = Phase::Making;
+                        return self.write(record).await;
+                    }
                 }
             }
-            let names: Vec<&str> = able.iter().map(|(_, pool)| pool.name.as_str()).collect();
-            if let Err(stop) = self.pause(round, || Stop::Full(names.join(", "))).await {
+            let names: Vec<&str> = options.pools.iter().map(|(_, pool)| pool.name.as_str()).collect();
+            // Who is next looks often, so that room does not lie idle.
+            let near = u32::try_from(nearest).unwrap_or(u32::MAX);
+            if let Err(stop) = self.pause(round.min(near), || Stop::Full(names.join(", "))).await {
+                self.leave(&options.pools, None, &record).await?;
                 self.store.delete(&record).await?;
                 return Err(stop);
             }
@@ -63,36 +104,87 @@ impl Desk<'_> {
     }
 
     /// Forgets a request that no pool could ever hold.
-    async fn refuse(&self, record: &Record) -> Result<Stop, Stop> {
+    async fn refuse(&self, record: &Record, chosen: Option<Name>) -> Result<Stop, Stop> {
         self.store.delete(record).await?;
+        if let Some(provider) = chosen.filter(|_| options(self.config, &record.body, None).is_some()) {
+            return Ok(BuildsetError::Elsewhere { provider }.into());
+        }
         let labels: Vec<&str> = record.body.request.nodes.iter().map(|node| node.label.as_str()).collect();
         Ok(Stop::Unservable(labels.join(" + ")))
     }
 
-    /// Reserves the whole request in one pool; false where it does not fit beside the others. With `held` it is known to
-    /// have fitted.
+    /// Writes the reservation of a placed request again: it outlives its driver, and the new version keeps a cleaner from
+    /// dropping it.
+    async fn hold(&self, spot: &Spot, record: &Record) -> Result<(), Stop> {
+        let (provider, pool) = self.configured(spot)?;
+        let Some(size) = together(pool, &record.body.request.nodes) else { return Ok(()) };
+        let mut round = 0;
+        loop {
+            let mut ledger = self.store.ledger(&provider.name, &pool.name).await?;
+            let entry = Entry { size, lease: record.uid.clone() };
+            ledger.waiting.remove(&record.id);
+            ledger.entries.insert(record.id.clone(), entry);
+            if self.store.put(&provider.name, &pool.name, &ledger).await? {
+                return Ok(());
+            }
+            self.pause(round.min(2), || Stop::Busy(record.body.request.build.clone())).await?;
+            round += 1;
+        }
+    }
+
+    /// Reserves the whole request in one pool where it is its turn. Where it is not, it gets a place in the order; not in the
+    /// first round, in which it may go to another pool at once. In some rounds those are dropped first that are no more.
     async fn reserve(
         &self,
         provider: &Provider,
         pool: &Pool,
         record: &Record,
-        held: bool,
-    ) -> Result<bool, Stop> {
-        let Some(size) = size(pool, record) else { return Ok(false) };
+        round: u32,
+    ) -> Result<Turn, Stop> {
+        let never = Turn::Wait { behind: usize::MAX };
+        let Some(size) = together(pool, &record.body.request.nodes) else { return Ok(never) };
+        let claim = claim(record, size);
         for _ in 0..RACES {
             let mut ledger = self.store.ledger(&provider.name, &pool.name).await?;
-            if !held && !ledger.fits(pool, &record.id, size) {
+            let mut found = turn(&ledger, pool, &claim);
+            let mut changed = false;
+            if round % LISTED == 0 && found != Turn::Go {
                 let listing = self.store.list().await?; // after the ledger: see `prune`
-                if ledger.prune(&listing.living) == 0 || !ledger.fits(pool, &record.id, size) {
-                    return Ok(false);
-                }
+                let gone = ledger.prune(&listing.living);
+                changed = gone + ledger.prune_waiting(&listing.waiting((self.clock)())) > 0;
+                found = turn(&ledger, pool, &claim);
             }
-            ledger.entries.insert(record.id.clone(), Entry { size, lease: record.uid.clone() });
-            if self.store.put(&provider.name, &pool.name, &ledger).await? {
-                return Ok(true);
+            changed |= match found {
+                Turn::Go => {
+                    admit(&mut ledger, pool, &claim);
+                    true
+                }
+                Turn::Wait { .. } => round > 0 && enlist(&mut ledger, &claim),
+            };
+            if !changed || self.store.put(&provider.name, &pool.name, &ledger).await? {
+                return Ok(found);
             }
         }
-        Ok(false)
+        Ok(never)
+    }
+
+    /// Gives up the places in the order of all pools but one. What stays all the same is dropped by whoever looks next.
+    async fn leave(
+        &self,
+        pools: &[(&Provider, &Pool)],
+        but: Option<&Spot>,
+        record: &Record,
+    ) -> Result<(), Stop> {
+        for (provider, pool) in pools {
+            if but.is_some_and(|spot| provider.name == spot.provider && pool.name == spot.pool) {
+                continue;
+            }
+            let mut ledger = self.store.ledger(&provider.name, &pool.name).await?;
+            if ledger.waiting.remove(&record.id).is_some() {
+                self.store.put(&provider.name, &pool.name, &ledger).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives a reservation back. Safe to repeat.

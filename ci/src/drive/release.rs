@@ -3,6 +3,9 @@
 //! Decides: when a request is gone. Must not: strip a finalizer, or believe a deletion before the namespace is not found.
 //! Input: a build. Each step may be done again by another process.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions};
@@ -11,8 +14,8 @@ use tokio::time::Instant;
 use super::{Desk, Stop};
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::shown;
-use crate::objects::request_selector;
-use crate::state::Record;
+use crate::objects::{Key, request_selector};
+use crate::state::{Record, Spot};
 
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +24,24 @@ pub enum Released {
     Gone,
     /// Its namespaces are going away; `gc` finishes it.
     Going,
+    /// It is kept for its buildset, until that ends or this time comes.
+    Kept(Timestamp),
 }
 
 impl Desk<'_> {
-    /// Releases a build; with `wait` until nothing of it is left.
+    /// Releases a build; with `wait` until nothing of it is left. One that is kept for its buildset stays.
     ///
     /// # Errors
     /// When there is no such build, another process drives it, or a namespace does not go away.
     pub async fn release(&self, build: &str, wait: bool) -> Result<Released, Stop> {
+        if let Some(until) = self.kept(&self.find(build).await?).await? {
+            return Ok(Released::Kept(until));
+        }
+        self.give_back(build, wait).await
+    }
+
+    /// Releases a build, kept or not.
+    pub(crate) async fn give_back(&self, build: &str, wait: bool) -> Result<Released, Stop> {
         let mut record = self.claim_for_release(build).await?;
         let mut round = 0;
         loop {
@@ -51,23 +64,38 @@ impl Desk<'_> {
     /// Asks for the deletion of everything that carries the request's id; returns what is still there.
     pub(crate) async fn sweep(&self, record: &Record) -> Result<Vec<Namespace>, Stop> {
         let mut left = Vec::new();
-        for cluster in self.clusters.providers.values() {
-            let api: Api<Namespace> = Api::all(cluster.client.clone());
-            let how = ListParams::default().labels(&request_selector(&self.config.system, &record.id));
-            let found = api.list(&how).await.map_err(|error| ClusterError::of("list namespaces", &error))?;
-            for namespace in found.items {
-                if namespace.metadata.deletion_timestamp.is_none() {
-                    delete_exactly(cluster, &namespace).await?;
-                }
-                left.push(namespace);
+        let mut failed = None;
+        let spots: BTreeSet<&Spot> = record.spots().collect();
+        for spot in spots {
+            // A cluster that is away holds up none of the others.
+            match self.sweep_at(spot, record).await {
+                Ok(found) => left.extend(found),
+                Err(stop) => failed = Some(stop),
             }
+        }
+        failed.map_or(Ok(left), Err)
+    }
+
+    /// The same in one pool.
+    pub(super) async fn sweep_at(&self, spot: &Spot, record: &Record) -> Result<Vec<Namespace>, Stop> {
+        let mut left = Vec::new();
+        let Some(cluster) = self.clusters.providers.get(&spot.provider) else { return Ok(left) };
+        let api: Api<Namespace> = Api::all(cluster.client.clone());
+        let own = request_selector(&self.config.system, &record.id);
+        let how = ListParams::default().labels(&format!("{own},{}={}", Key::Pool.text(), spot.pool));
+        let found = api.list(&how).await.map_err(|error| ClusterError::of("list namespaces", &error))?;
+        for namespace in found.items {
+            if namespace.metadata.deletion_timestamp.is_none() {
+                delete_exactly(cluster, &namespace).await?;
+            }
+            left.push(namespace);
         }
         Ok(left)
     }
 
     /// Gives the reservation back, and forgets the request. Only once nothing of it is left.
     pub(crate) async fn finish(&self, record: &Record) -> Result<(), Stop> {
-        if let Some(spot) = &record.body.spot {
+        for spot in record.spots() {
             self.unreserve(spot, record).await?;
         }
         Ok(self.store.delete(record).await?)

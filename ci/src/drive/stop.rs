@@ -5,7 +5,7 @@
 use crate::cluster::ClusterError;
 use crate::config::Name;
 use crate::error::{Failure, Reason, shown};
-use crate::state::{Phase, StateError};
+use crate::state::{BuildsetError, Phase, StateError};
 
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum Stop {
     /// The cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The buildset.
+    #[error(transparent)]
+    Buildset(#[from] BuildsetError),
     /// The build has another request already.
     #[error("the build `{}` has asked for something else before", shown(.0))]
     Different(String),
@@ -81,6 +84,7 @@ impl Failure for Stop {
         match self {
             Stop::State(error) => error.reason(),
             Stop::Cluster(error) => error.reason(),
+            Stop::Buildset(error) => error.reason(),
             Stop::Different(_) | Stop::NoPod(_) => Reason::Usage,
             Stop::Unknown(_) | Stop::NoNode { .. } => Reason::Unknown,
             Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) => Reason::Again,
@@ -95,6 +99,7 @@ impl Failure for Stop {
         match self {
             Stop::State(error) => error.cure(),
             Stop::Cluster(error) => error.cure(),
+            Stop::Buildset(error) => error.cure(),
             Stop::Different(_) => Some("give each build a name of its own, or release it first".to_owned()),
             Stop::Unknown(_) => Some("`build-resources list` shows the builds".to_owned()),
             Stop::NoNode { .. } | Stop::NoPod(_) => {

@@ -4,15 +4,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Handover, context};
+use super::{Handover, context, inherited};
 
 /// One context, user and cluster a node; the first node's context is the current one.
 pub fn kubeconfig(handover: &Handover<'_>) -> Value {
     let mut clusters = Vec::new();
     let mut users = Vec::new();
     let mut contexts = Vec::new();
-    for granted in handover.granted {
-        let name = context(&granted.node.name);
+    let own = handover.granted.iter().map(|granted| (context(&granted.node.name), granted));
+    for (name, granted) in own.chain(inherited::contexts(handover.inherited)) {
         let mut cluster = Map::from_iter([("server".to_owned(), json!(granted.address.server))]);
         if let Some(authority) = &granted.address.authority {
             cluster.insert("certificate-authority-data".to_owned(), json!(authority));

@@ -3,6 +3,7 @@
 //! Decides: the names of hosts, contexts and variables. Must not: talk to a cluster. Input: a ready record and what was
 //! granted for it.
 
+mod inherited;
 mod kubeconfig;
 mod write;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 pub use kubeconfig::kubeconfig;
 pub use write::{InventoryError, write};
 
+use crate::buildset::Inherited;
 use crate::config::{Kind, Name, Pool};
 use crate::drive::Granted;
 use crate::objects::CONTAINER;
@@ -28,6 +30,8 @@ pub struct Handover<'a> {
     pub pool: &'a Pool,
     /// What was granted for each node.
     pub granted: &'a [Granted],
+    /// What the builds left that it inherits from.
+    pub inherited: &'a [Inherited],
 }
 
 /// The inventory. A pod is a host; a namespace is none, but stands among the resources like every node. `kubeconfig` is
@@ -65,9 +69,12 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
         }
         resources.insert(node.name.to_string(), Value::Object(resource));
     }
+    resources.extend(inherited::resources(handover.inherited));
     let request = &handover.record.body.request;
     let zuul = json!({"build": request.build, "buildset": request.buildset, "resources": resources});
-    json!({"all": {"hosts": hosts, "vars": {"zuul": zuul}}})
+    let mut vars = inherited::variables(handover.inherited);
+    vars.insert("zuul".to_owned(), zuul);
+    json!({"all": {"hosts": hosts, "vars": vars}})
 }
 
 /// The context of a node in the kubeconfig.

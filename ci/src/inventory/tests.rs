@@ -29,7 +29,7 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
 fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
     let config: Config = parse(GOOD.as_bytes()).unwrap();
     let granted = [granted("one", Kind::Pod, "builder"), granted("space", Kind::Namespace, "space")];
-    then(&Handover { record: &record("b"), pool: config.pools()[0].1, granted: &granted })
+    then(&Handover { record: &record("b"), pool: config.pools()[0].1, granted: &granted, inherited: &[] })
 }
 
 #[test]
@@ -82,4 +82,44 @@ fn a_directory_of_somebody_else_is_left_alone() {
     let error = with(|handover| write(handover, room.path())).unwrap_err();
     assert!(crate::error::chain(&error).contains("other files"));
     assert!(room.path().join("thesis.txt").exists());
+}
+
+fn parent() -> Inherited {
+    Inherited {
+        build: "registry job".to_owned(),
+        data: [("registry".to_owned(), "10.0.0.1:5000".to_owned()), ("zuul".to_owned(), "forged".to_owned())]
+            .into(),
+        secrets: [("password".to_owned(), "hush".to_owned())].into(),
+        granted: vec![granted("machine", Kind::Pod, "builder")],
+    }
+}
+
+#[test]
+fn row_19_a_child_is_handed_the_values_and_only_one_private_file_has_the_secrets() {
+    let config: Config = parse(GOOD.as_bytes()).unwrap();
+    let (granted, inherited) = ([granted("one", Kind::Pod, "builder")], [parent()]);
+    let (record, pool) = (record("b"), config.pools()[0].1);
+    let handover = Handover { record: &record, pool, granted: &granted, inherited: &inherited };
+    let room = tempfile::tempdir().unwrap();
+    let out = room.path().join("out");
+    write(&handover, &out).unwrap();
+    let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    let said: Value = serde_json::from_str(&read("inventory.json")).unwrap();
+    let vars = &said["all"]["vars"];
+    assert_eq!(vars["registry"], "10.0.0.1:5000");
+    assert_eq!(vars["zuul"]["build"], "b", "nothing of ours can be replaced");
+    let resource = &vars["zuul"]["resources"]["registry job/machine"];
+    assert_eq!((&resource["pod"], &resource["build"]), (&json!("machine"), &json!("registry job")));
+    assert!(said["all"]["hosts"].get("machine").is_none(), "`hosts: all` is the child's own");
+    let kubeconfig: Value = serde_saphyr::from_str(&read("kubeconfig")).unwrap();
+    assert_eq!(kubeconfig["contexts"][1]["name"], "registry job/machine");
+    let mut with_secret = Vec::new();
+    for entry in fs::read_dir(&out).unwrap().map(Result::unwrap) {
+        if fs::read_to_string(entry.path()).unwrap().contains("hush") {
+            with_secret.push(entry.file_name());
+        }
+    }
+    assert_eq!(with_secret, ["secrets.json"]);
+    assert_eq!(fs::metadata(out.join("secrets.json")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!format!("{inherited:?}").contains("hush"));
 }

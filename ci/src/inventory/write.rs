@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::Value;
 
-use super::{Handover, inventory, kubeconfig};
+use super::{Handover, inherited, inventory, kubeconfig};
 use crate::error::{Failure, Reason};
 
 /// Why the files could not be put down.
@@ -30,7 +30,7 @@ impl Failure for InventoryError {
 /// Marks a directory as ours, so that only such a one is ever replaced.
 const MARK: &str = ".build-resources";
 
-/// Writes `inventory.yaml`, `inventory.json` and `kubeconfig` into `directory`, by one rename: a reader sees all of the old
+/// Writes `inventory.yaml`, `inventory.json`, `kubeconfig`, and `secrets.json` where there are any, into `directory`, by one rename: a reader sees all of the old
 /// ones or all of the new ones.
 ///
 /// # Errors
@@ -67,6 +67,9 @@ fn fill(handover: &Handover<'_>, directory: &Path, aside: &Path) -> io::Result<(
     put(&aside.join("inventory.yaml"), &yaml(&inventory)?)?;
     put(&aside.join("inventory.json"), &format!("{inventory:#}\n"))?;
     put(&aside.join("kubeconfig"), &yaml(&kubeconfig(handover))?)?;
+    if let Some(secrets) = inherited::secrets(handover.inherited) {
+        put(&aside.join("secrets.json"), &format!("{secrets:#}\n"))?;
+    }
     put(&aside.join(MARK), "")?;
     fs::File::open(aside)?.sync_all()
 }

@@ -41,13 +41,25 @@ impl Phase {
 }
 
 /// Where a request went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spot {
     /// The cluster.
     pub provider: Name,
     /// The pool.
     pub pool: Name,
+}
+
+/// One place where a request could not be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tried {
+    /// Where.
+    pub spot: Spot,
+    /// Which of its alternatives was tried there, from 0.
+    pub choice: usize,
+    /// Why not.
+    pub why: String,
 }
 
 /// What stands in the annotation.
@@ -65,6 +77,9 @@ pub struct Body {
     pub attempts: Vec<u32>,
     /// When it ends at the latest.
     pub until: Timestamp,
+    /// Where it could not be served, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
     /// What went wrong on the way, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
@@ -96,7 +111,15 @@ impl Record {
     /// A record of a request that nothing was done for yet.
     pub fn new(id: String, request: Request, until: Timestamp, now: Timestamp) -> Self {
         let attempts = vec![1; request.nodes.len()];
-        let body = Body { request, phase: Phase::Waiting, spot: None, attempts, until, failures: Vec::new() };
+        let body = Body {
+            request,
+            phase: Phase::Waiting,
+            spot: None,
+            attempts,
+            until,
+            tried: Vec::new(),
+            failures: Vec::new(),
+        };
         Record { id, body, holder: None, renewed: now, duration: 0, uid: String::new(), version: None }
     }
 
@@ -128,6 +151,32 @@ impl Record {
         if let Some(attempt) = self.body.attempts.get_mut(at) {
             *attempt = attempt.saturating_add(1);
         }
+    }
+
+    /// Turns to one of the alternatives. Names of nodes stay new: each gets an attempt that none had before.
+    pub fn turn_to(&mut self, choice: usize) {
+        let Some(nodes) = self.body.request.choices().get(choice).cloned() else { return };
+        if self.body.request.nodes != nodes {
+            let next = self.body.attempts.iter().max().map_or(1, |most| most.saturating_add(1));
+            self.body.attempts = vec![next; nodes.len()];
+            self.body.request.nodes = nodes;
+        }
+    }
+
+    /// Gives up where it is: the place is noted, and every node gets a new name.
+    pub fn give_up(&mut self, choice: usize, why: String) {
+        if let Some(spot) = self.body.spot.take() {
+            self.body.tried.push(Tried { spot, choice, why });
+        }
+        for at in 0..self.body.attempts.len() {
+            self.next_attempt(at);
+        }
+        self.body.phase = Phase::Waiting;
+    }
+
+    /// Every place where something of it may lie.
+    pub fn spots(&self) -> impl Iterator<Item = &Spot> {
+        self.body.spot.iter().chain(self.body.tried.iter().map(|tried| &tried.spot))
     }
 
     /// Remembers what went wrong.
@@ -246,6 +295,30 @@ pub(crate) mod tests {
         record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
         record.next_attempt(1);
         assert_eq!(record.namespaces(), ["main-0123456789ab-0-1", "main-0123456789ab-1-2"]);
+    }
+
+    #[test]
+    fn row_39_a_place_that_failed_is_noted_and_no_name_is_used_twice() {
+        use crate::request::{Wish, node};
+        let set = |names: &[&str]| names.iter().map(|text| node(text).unwrap()).collect::<Vec<_>>();
+        let mut record = record("b");
+        let alternatives = vec![record.body.request.nodes.clone(), set(&["space=only"])];
+        let wish = Wish { alternatives, ..Wish::default() };
+        record.body.request = record.body.request.clone().wishing(wish).unwrap();
+        let spot = Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() };
+        record.body.spot = Some(spot.clone());
+        let before = record.namespaces();
+        record.give_up(0, "no image".to_owned());
+        assert_eq!(
+            (record.body.phase, record.body.spot.as_ref(), record.spots().count()),
+            (Phase::Waiting, None, 1)
+        );
+        record.turn_to(1);
+        record.body.spot = Some(spot);
+        assert_eq!(record.namespaces(), ["main-0123456789ab-0-3"]);
+        assert!(!before.contains(&record.namespaces()[0]));
+        let lease = record.to_lease(&"ci".parse().unwrap()).unwrap();
+        assert_eq!(Record::from_lease(&lease).unwrap().body, record.body);
     }
 
     #[test]

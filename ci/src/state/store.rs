@@ -4,11 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 
-use super::{Ledger, Record};
+use super::{Buildset, Ledger, Phase, Record};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::{Config, Name, OURS};
 use crate::error::{Failure, Reason, shown};
@@ -31,6 +33,16 @@ pub enum StateError {
     /// Another process changed the record in between.
     #[error("another process changed the record `{0}`")]
     Overtaken(String),
+    /// It is larger than the API takes.
+    #[error("{what}: {bytes} bytes, of at most {most}")]
+    Large {
+        /// What.
+        what: String,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        most: usize,
+    },
     /// The cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -44,6 +56,7 @@ impl Failure for StateError {
         match self {
             StateError::Malformed { .. } => Reason::Blocked,
             StateError::Overtaken(_) => Reason::Again,
+            StateError::Large { .. } => Reason::Usage,
             StateError::Cluster(error) => error.reason(),
             StateError::Bug(_) => Reason::Bug,
         }
@@ -53,6 +66,9 @@ impl Failure for StateError {
         match self {
             StateError::Malformed { lease, .. } => {
                 Some(format!("look at the Lease `{}`; delete it if nothing needs it", shown(lease)))
+            }
+            StateError::Large { .. } => {
+                Some("keep large things elsewhere, and return where they are".to_owned())
             }
             StateError::Cluster(error) => error.cure(),
             StateError::Overtaken(_) | StateError::Bug(_) => None,
@@ -65,24 +81,51 @@ impl Failure for StateError {
 pub struct Listing {
     /// The records.
     pub records: Vec<Record>,
+    /// The buildsets.
+    pub buildsets: Vec<Buildset>,
     /// Leases that say they are ours but are malformed.
     pub odd: Vec<StateError>,
     /// The UIDs of all of them, the malformed ones too.
     pub living: BTreeSet<String>,
 }
 
+impl Listing {
+    /// The UIDs of those that wait for room, and whose drivers still say so.
+    pub fn waiting(&self, now: Timestamp) -> BTreeSet<String> {
+        let waits = |record: &&Record| record.body.phase == Phase::Waiting && !record.lapsed(now);
+        self.records.iter().filter(waits).map(|record| record.uid.clone()).collect()
+    }
+
+    /// Whether nobody wants what a record holds: it has lapsed, or its buildset is over and no build is left that inherits
+    /// from it.
+    pub fn over(&self, record: &Record, now: Timestamp) -> bool {
+        if record.lapsed(now) {
+            return true;
+        }
+        let buildset = record.body.request.buildset.as_ref();
+        let ended = self.buildsets.iter().any(|set| buildset == Some(&set.name) && set.over(now));
+        let heir = |other: &&Record| {
+            let other = &other.body.request;
+            other.buildset.as_ref() == buildset && other.inherits.contains(&record.body.request.build)
+        };
+        ended && !self.records.iter().any(|other| heir(&other))
+    }
+}
+
 /// The Leases of one installation.
 #[derive(Clone)]
 pub struct Store {
-    leases: Api<Lease>,
-    system: Name,
+    pub(super) leases: Api<Lease>,
+    pub(super) secrets: Api<Secret>,
+    pub(super) system: Name,
 }
 
 impl Store {
     /// The records of this configuration.
     pub fn new(config: &Config, hub: &Cluster) -> Self {
         let leases = Api::namespaced(hub.client.clone(), config.hub.namespace.as_str());
-        Store { leases, system: config.system.clone() }
+        let secrets = Api::namespaced(hub.client.clone(), config.hub.namespace.as_str());
+        Store { leases, secrets, system: config.system.clone() }
     }
 
     /// Writes a record that must not be there yet; none when it is.
@@ -154,6 +197,13 @@ impl Store {
             let page =
                 self.leases.list(&how).await.map_err(|error| ClusterError::of("list leases", &error))?;
             for lease in page.items.iter().filter(|lease| !is_ledger(lease)) {
+                if Buildset::is(lease) {
+                    match Buildset::from_lease(lease) {
+                        Ok(set) => listing.buildsets.push(set),
+                        Err(error) => listing.odd.push(error),
+                    }
+                    continue;
+                }
                 listing.living.extend(lease.metadata.uid.clone());
                 match Record::from_lease(lease) {
                     Ok(record) => listing.records.push(record),
