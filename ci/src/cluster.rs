@@ -24,6 +24,8 @@ pub struct Cluster {
     pub address: Address,
     /// How many connections commands and copies may hold at a time.
     pub sessions: Sessions,
+    /// Where nodes are made in it.
+    pub layout: Layout,
     /// The same without our identity.
     anonymous: Config,
 }
@@ -44,6 +46,20 @@ impl Cluster {
     pub fn through(&self, client: Client) -> Self {
         Cluster { client, ..self.clone() }
     }
+}
+
+/// Where nodes are made in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// Each in a namespace of its own.
+    Namespaces,
+    /// Each in a project of its own, which is asked for.
+    Projects {
+        /// Whether the cluster has a registry, for which projects get credentials.
+        registry: bool,
+    },
+    /// All in this namespace.
+    Shared(String),
 }
 
 /// What a kubeconfig says of a cluster. No secret.
@@ -93,6 +109,11 @@ pub enum ClusterError {
     },
 }
 
+/// Whether the cluster takes no such pod at all, now or later.
+fn unfit(message: &str) -> bool {
+    message.contains("violates PodSecurity") || message.contains("failed quota")
+}
+
 fn named(before: &str, text: Option<&str>) -> String {
     text.map(|text| format!("{before}{}`", shown(text))).unwrap_or_default()
 }
@@ -112,6 +133,11 @@ impl ClusterError {
         ClusterError::Away { operation, problem: shown(&chain(error)) }
     }
 
+    /// Whether a quota has no room now. It may have later.
+    pub fn is_over_quota(&self) -> bool {
+        matches!(self, ClusterError::Refused { code: 403, message, .. } if message.contains("exceeded quota"))
+    }
+
     /// The HTTP status, where there was an answer.
     pub fn code(&self) -> Option<u16> {
         match self {
@@ -125,12 +151,8 @@ impl Failure for ClusterError {
     fn reason(&self) -> Reason {
         match self {
             ClusterError::Kubeconfig { .. } | ClusterError::Client(_) => Reason::Config,
-            ClusterError::Refused { code: 403, message, .. } if message.contains("exceeded quota") => {
-                Reason::Again
-            }
-            ClusterError::Refused { code: 403, message, .. } if message.contains("violates PodSecurity") => {
-                Reason::Config
-            }
+            over if over.is_over_quota() => Reason::Again,
+            ClusterError::Refused { code: 403, message, .. } if unfit(message) => Reason::Config,
             ClusterError::Refused { code: 401 | 403, .. } => Reason::Denied,
             ClusterError::Refused { code: 400 | 422, .. } => Reason::Config,
             ClusterError::Refused { .. } | ClusterError::Away { .. } => Reason::Again,
@@ -176,7 +198,7 @@ pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Clust
     let mut anonymous = config.clone();
     anonymous.auth_info = AuthInfo::default();
     let client = Client::try_from(config).map_err(|error| ClusterError::Client(shown(&chain(&error))))?;
-    Ok(Cluster { client, address, sessions: Sessions::default(), anonymous })
+    Ok(Cluster { client, address, sessions: Sessions::default(), layout: Layout::Namespaces, anonymous })
 }
 
 fn address(config: &Config) -> Address {
@@ -231,6 +253,7 @@ mod tests {
         for (code, message, reason) in [
             (403, "exceeded quota: x", Reason::Again),
             (403, "violates PodSecurity \"baseline\"", Reason::Config),
+            (403, "failed quota: x: must specify limits.cpu", Reason::Config),
             (403, "cannot create pods", Reason::Denied),
             (401, "", Reason::Denied),
             (422, "", Reason::Config),

@@ -42,6 +42,8 @@ pub struct Wish {
     /// All the sets of nodes of which one is taken, the one that is tried first first; none where there is no choice.
     pub alternatives: Vec<Vec<Node>>,
 }
+/// Most users who may look on at one request.
+pub const VIEWERS: usize = 20;
 
 /// One node that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,9 @@ pub struct Request {
     /// All the sets of nodes of which one is taken: `nodes` is the one that is tried now. Empty where there is no choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Vec<Node>>,
+    /// Users of the cluster who may look on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub viewers: Vec<String>,
 }
 
 const fn usual() -> u32 {
@@ -103,6 +108,9 @@ pub enum RequestError {
     /// Two nodes have one name.
     #[error("two nodes are called `{0}`")]
     Twice(Name),
+    /// There are too many viewers, or one is no user.
+    #[error("at most {VIEWERS} viewers, each of 1 to {TEXT} characters, without control characters")]
+    Viewers,
     /// A text is empty, too long or has control characters.
     #[error("the {0} must be 1 to {TEXT} characters, without control characters")]
     Text(&'static str),
@@ -147,7 +155,19 @@ impl Request {
             inherits: Vec::new(),
             priority: PRIORITY,
             alternatives: Vec::new(),
+            viewers: Vec::new(),
         })
+    }
+
+    /// The same with users who may look on.
+    ///
+    /// # Errors
+    /// When there are too many, or one is no user.
+    pub fn seen_by(self, viewers: Vec<String>) -> Result<Self, RequestError> {
+        if viewers.len() > VIEWERS || !viewers.iter().all(|name| is_user(name)) {
+            return Err(RequestError::Viewers);
+        }
+        Ok(Request { viewers, ..self })
     }
 
     /// The same with what it wishes beside its nodes.
@@ -205,6 +225,11 @@ fn check_nodes(nodes: &[Node]) -> Result<(), RequestError> {
 
 fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= TEXT && !text.chars().any(char::is_control)
+}
+
+/// Whether this can be a user of a cluster.
+pub fn is_user(name: &str) -> bool {
+    is_text(name)
 }
 
 /// The id of a build's request: the same build always has the same, so that every name that is made of it can be found
@@ -295,6 +320,15 @@ mod tests {
         let text = serde_json::to_string(&plain).unwrap();
         assert_eq!(text, r#"{"build":"b","nodes":[{"name":"x","label":"x"}]}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), plain);
+    }
+
+    #[test]
+    fn row_43_viewers_are_few_and_have_names() {
+        let seen_by = |names: &[&str]| {
+            asking("b", &["x"]).unwrap().seen_by(names.iter().map(|name| (*name).to_owned()).collect())
+        };
+        assert_eq!(seen_by(&["ann", "bob@example.org"]).unwrap().viewers.len(), 2);
+        assert!(seen_by(&[""]).is_err() && seen_by(&["a\nb"]).is_err() && seen_by(&["a"; 21]).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// The words that a test may change before they are written down.
 const CONFIG: &str = "\
 system: SYSTEM
-hub: {namespace: build-resources}
+hub: {namespace: HUB}
 leases: {duration: 3600, max-age: 28800, confirm: 1}
 labels: [{name: machine}, {name: space}]
 providers:
@@ -34,6 +34,27 @@ providers:
           - {name: space, type: namespace, quota: {pods: 3}}
 ";
 
+/// Where the records are unless a test wants its own.
+const HUB: &str = "build-resources";
+
+/// The same in one namespace.
+const SHARED: &str = "\
+system: SYSTEM
+hub: {namespace: HUB}
+leases: {duration: 3600, max-age: 28800, confirm: 1}
+labels: [{name: machine}]
+providers:
+  - name: here
+    driver: kubernetes
+    mode: shared
+    namespace: HUB
+    launch-retries: 1
+    pools:
+      - name: SYSTEM
+        labels:
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, memory: 64}
+";
+
 /// One installation.
 pub(crate) struct Bed {
     /// The cluster.
@@ -44,6 +65,8 @@ pub(crate) struct Bed {
     pub(crate) dir: TempDir,
     /// What it offers.
     pub(crate) config: Config,
+    /// The namespace of its records.
+    pub(crate) hub: String,
 }
 
 impl Bed {
@@ -54,23 +77,67 @@ impl Bed {
 
     /// The same with one change to its configuration.
     pub(crate) fn with(from: &str, to: &str) -> Self {
+        assert!(CONFIG.contains(from), "{from}");
+        Bed::of(&CONFIG.replacen(from, to, 1), HUB)
+    }
+
+    /// One whose records are in a namespace of its own, so that its account is nobody else's.
+    pub(crate) fn alone(from: &str, to: &str) -> Self {
+        assert!(CONFIG.contains(from), "{from}");
+        Bed::of(&CONFIG.replacen(from, to, 1), &Bed::unique("hub"))
+    }
+
+    /// One with everything, its records too, in one namespace of its own.
+    pub(crate) fn shared() -> Self {
+        Bed::of(SHARED, &Bed::unique("shared"))
+    }
+
+    /// A name that nobody has yet.
+    pub(crate) fn unique(prefix: &str) -> String {
+        format!("{prefix}{}", &uuid::Uuid::new_v4().simple().to_string()[..8])
+    }
+
+    /// An installation with this configuration, in which SYSTEM and HUB are replaced.
+    pub(crate) fn of(text: &str, hub: &str) -> Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         let cluster = CLUSTER.get_or_init(|| {
             let cluster = Cluster::start_with_controllers();
-            cluster.kubectl(&["create", "namespace", "build-resources"]).expect_success();
+            prepare(&cluster);
             cluster
         });
-        Bed::on(cluster, CONFIG, from, to)
+        if hub != HUB {
+            cluster.kubectl(&["create", "namespace", hub]).expect_success();
+        }
+        Bed::at(cluster, text, hub)
     }
 
-    /// An installation in that cluster, with this configuration and one change to it. `SYSTEM` stands for its name.
+    /// An installation in that prepared cluster, with this configuration and one change to it.
     pub(crate) fn on(cluster: &'static Cluster, config: &str, from: &str, to: &str) -> Self {
-        let system = format!("s{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         assert!(config.contains(from), "{from}");
-        let text = config.replacen(from, to, 1).replace("SYSTEM", &system);
+        Bed::at(cluster, &config.replacen(from, to, 1), HUB)
+    }
+
+    fn at(cluster: &'static Cluster, text: &str, hub: &str) -> Self {
+        let system = Bed::unique("s");
+        let text = text.replace("SYSTEM", &system).replace("HUB", hub);
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.yaml"), &text).unwrap();
-        Bed { cluster, system, dir, config: config::parse(text.as_bytes()).unwrap() }
+        let config = config::parse(text.as_bytes()).unwrap();
+        Bed { cluster, system, dir, config, hub: hub.to_owned() }
+    }
+
+    /// The kubeconfig of an account that has the printed rights and no others.
+    pub(crate) fn least(&self) -> PathBuf {
+        let manifest = self.run(&["config", "rbac"]).expect_success().stdout;
+        self.cluster.apply(&manifest);
+        let account = ["create", "token", "build-resources", "-n", &self.hub];
+        let token = self.cluster.kubectl(&account).expect_success().stdout;
+        let view = ["config", "view", "--minify", "--raw", "-o", "json"];
+        let mut kubeconfig = self.cluster.kubectl(&view).expect_success().json();
+        kubeconfig["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+        let path = self.path("least.yaml");
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        path
     }
 
     /// A place for files.
@@ -101,6 +168,11 @@ impl Bed {
         spawn(self.command(kubeconfig, args))
     }
 
+    /// Runs the program with another identity.
+    pub(crate) fn run_as(&self, kubeconfig: &Path, args: &[&str]) -> Finished {
+        finished(self.start_as(kubeconfig, args))
+    }
+
     /// Runs the program, and takes what it prints as JSON.
     pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
         self.run(&[&["--output", "json"], args].concat()).expect_success().json()
@@ -122,7 +194,7 @@ impl Bed {
     /// What is reserved in the only pool, by request.
     pub(crate) fn reserved(&self) -> serde_json::Map<String, serde_json::Value> {
         let name = format!("pool-{0}-here-{0}", self.system);
-        let lease = self.cluster.get_json(&["lease", "-n", "build-resources", &name]);
+        let lease = self.cluster.get_json(&["lease", "-n", &self.hub, &name]);
         let text = lease["metadata"]["annotations"]["build-resources/ledger"].as_str().unwrap();
         serde_json::from_str(text).unwrap()
     }
@@ -130,7 +202,7 @@ impl Bed {
     /// The names of the records.
     pub(crate) fn records(&self) -> Vec<String> {
         let label = format!("-lbuild-resources/system={},build-resources/request", self.system);
-        let found = self.cluster.get_json(&["lease", "-n", "build-resources", &label]);
+        let found = self.cluster.get_json(&["lease", "-n", &self.hub, &label]);
         let names = found["items"].as_array().unwrap().iter();
         names.map(|one| one["metadata"]["name"].as_str().unwrap().to_owned()).collect()
     }
@@ -144,6 +216,17 @@ impl Bed {
     pub(crate) fn desk<'a>(&'a self, clusters: &'a Clusters, clock: fn() -> Timestamp) -> Desk<'a> {
         let me = uuid::Uuid::new_v4().to_string();
         Desk::new(&self.config, clusters, me, clock, Duration::from_secs(120))
+    }
+}
+
+/// Makes what an admin does beforehand: the namespace of the records, and the roles that jobs are granted.
+pub(crate) fn prepare(cluster: &Cluster) {
+    cluster.kubectl(&["create", "namespace", HUB]).expect_success();
+    let text = CONFIG.replace("SYSTEM", "s").replace("HUB", HUB);
+    for object in build_resources::cli::manifest(&config::parse(text.as_bytes()).unwrap()) {
+        if object["kind"] == "ClusterRole" {
+            cluster.apply(&object.to_string());
+        }
     }
 }
 

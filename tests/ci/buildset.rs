@@ -125,7 +125,7 @@ fn row_30_only_who_names_a_parent_comes_to_its_resources() {
         let args = [&["--context", context], args].concat();
         bed.cluster.kubectl_as(&heir.join("kubeconfig"), &args)
     };
-    as_heir("parent/shared", &["get", "pod", "shared"]).expect_success();
+    as_heir("parent/shared", &["get", "pod", "machine"]).expect_success();
     as_heir("parent/space", &["create", "configmap", "hello"]).expect_success();
     assert_eq!(as_heir("own", &["config", "current-context"]).stdout.trim(), "own");
     for namespace in [&machine, &space] {

@@ -1,14 +1,14 @@
-//! What becomes of one namespace.
+//! What becomes of one holder: a namespace, or an account in a shared one.
 //!
-//! Decides: keep, mark, or delete. Must not: ask anything; pure. Input: the namespace, the records, the time.
+//! Decides: keep, mark, or delete. Must not: ask anything; pure. Input: its metadata, the records, the time.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::objects::{Key, reading};
 use crate::state::{Listing, Phase, Record, StateError};
 
-/// What becomes of one namespace.
+/// What becomes of one holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is going away already.
@@ -25,13 +25,13 @@ pub enum Fate {
     Delete,
 }
 
-/// The fate of a namespace that carries our system's label.
-pub fn fate(namespace: &Namespace, listing: &Listing, now: Timestamp, confirm: u64) -> Fate {
-    if namespace.metadata.deletion_timestamp.is_some() {
+/// The fate of a holder that carries our system's label.
+pub fn fate(holder: &ObjectMeta, listing: &Listing, now: Timestamp, confirm: u64) -> Fate {
+    if holder.deletion_timestamp.is_some() {
         return Fate::Going;
     }
-    let marked = reading(namespace.metadata.annotations.as_ref(), Key::Condemned);
-    if wanted(namespace, listing, now) {
+    let marked = reading(holder.annotations.as_ref(), Key::Condemned);
+    if wanted(holder, listing, now) {
         return if marked.is_some() { Fate::Spare } else { Fate::Keep };
     }
     // A mark that is no number, or lies in the future, was not made by us: it is made anew.
@@ -43,18 +43,18 @@ pub fn fate(namespace: &Namespace, listing: &Listing, now: Timestamp, confirm: u
     }
 }
 
-fn wanted(namespace: &Namespace, listing: &Listing, now: Timestamp) -> bool {
-    let Some(id) = reading(namespace.metadata.labels.as_ref(), Key::Request) else { return false };
+fn wanted(holder: &ObjectMeta, listing: &Listing, now: Timestamp) -> bool {
+    let Some(id) = reading(holder.labels.as_ref(), Key::Request) else { return false };
     let unreadable = listing.odd.iter().any(
         |error| matches!(error, StateError::Malformed { lease, .. } if *lease == Record::lease_name(id)),
     );
-    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    let name = holder.name.as_deref().unwrap_or_default();
     let held = listing.records.iter().find(|record| record.id == id).is_some_and(|record| {
         let alive = match record.body.phase {
             Phase::Waiting | Phase::Making | Phase::Ready => !listing.over(record, now),
             Phase::Releasing => false,
         };
-        alive && record.namespaces().iter().any(|own| own == name)
+        alive && record.holders().iter().any(|own| own == name)
     });
     unreadable || held
 }
@@ -65,12 +65,13 @@ mod tests {
     use crate::state::tests::{at, record};
     use crate::state::{Spot, StateError};
 
-    fn space(name: &str, request: &str, marked: Option<&str>) -> Namespace {
-        let mut namespace = Namespace::default();
-        namespace.metadata.name = Some(name.to_owned());
-        namespace.metadata.labels = Some([(Key::Request.text(), request.to_owned())].into());
-        namespace.metadata.annotations = marked.map(|text| [(Key::Condemned.text(), text.to_owned())].into());
-        namespace
+    fn space(name: &str, request: &str, marked: Option<&str>) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some([(Key::Request.text(), request.to_owned())].into()),
+            annotations: marked.map(|text| [(Key::Condemned.text(), text.to_owned())].into()),
+            ..ObjectMeta::default()
+        }
     }
 
     fn ready() -> Record {

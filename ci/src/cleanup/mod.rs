@@ -1,42 +1,34 @@
 //! The cleaner: takes away what nobody wants any more, and finishes what a dead process began.
 //!
 //! Decides: nothing itself; `fate` does, from values. Must not: touch what does not carry our system's label, or delete
-//! anything at its first sighting. Input: all namespaces of our system, and all records.
+//! anything at its first sighting. Input: all holders of our system, and all records.
 
 mod fate;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
 use serde::Serialize;
-use serde_json::json;
 
 pub use fate::{Fate, fate};
 
-use crate::cluster::{Cluster, ClusterError};
-use crate::drive::{Desk, Stop, delete_exactly, why};
+use crate::drive::{Desk, Found, Holders, Stop};
 use crate::error::chain;
-use crate::objects::{Key, reading, system_selector};
+use crate::objects::{Key, reading};
 use crate::state::{Listing, Phase, Record, StateError};
-
-/// Most namespaces in one answer; more come in further ones.
-const PAGE: u32 = 500;
 
 /// What one pass did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// Namespaces that are wanted.
+    /// Holders that are wanted.
     pub kept: usize,
-    /// Namespaces that were seen unwanted for the first time.
+    /// Holders that were seen unwanted for the first time.
     pub condemned: Vec<String>,
-    /// Namespaces that wait for their second sighting.
+    /// Holders that wait for their second sighting.
     pub waiting: Vec<String>,
-    /// Namespaces whose deletion was asked for.
+    /// Holders whose deletion was asked for.
     pub deleted: Vec<String>,
-    /// Namespaces that are going away, and what holds them.
+    /// Holders that are going away, and what holds them.
     pub going: BTreeMap<String, String>,
     /// Builds of which nothing is left.
     pub finished: Vec<String>,
@@ -49,10 +41,10 @@ pub struct Report {
 }
 
 impl Report {
-    fn take(&mut self, namespace: &Namespace, fate: Fate) {
-        let name = namespace.metadata.name.clone().unwrap_or_default();
+    fn take(&mut self, found: &Found, fate: Fate) {
+        let name = found.name().to_owned();
         match fate {
-            Fate::Going => drop(self.going.insert(name, why(namespace))),
+            Fate::Going => drop(self.going.insert(name, found.why())),
             Fate::Keep | Fate::Spare => self.kept += 1,
             Fate::Condemn => self.condemned.push(name),
             Fate::Await => self.waiting.push(name),
@@ -68,20 +60,22 @@ impl Desk<'_> {
     /// When a cluster refuses or is away; what was done until then is sound.
     pub async fn clean(&self, dry: bool) -> Result<Report, Stop> {
         let mut report = Report::default();
-        // Namespaces first: a namespace is made only after its record, so one that has none now had lost it before.
+        // Holders first: a holder is made only after its record, so one that has none now had lost it before.
+        let providers: Vec<Holders> = self.clusters.providers.values().map(Holders::of).collect();
         let mut seen = Vec::new();
-        for cluster in self.clusters.providers.values() {
-            seen.extend(list(cluster, self).await?.into_iter().map(|namespace| (cluster, namespace)));
+        for holders in &providers {
+            let found = holders.list(&self.config.system, None).await?;
+            seen.extend(found.into_iter().map(|found| (holders, found)));
         }
         let listing = self.store.list().await?;
         report.odd = listing.odd.iter().map(|error| chain(error)).collect();
         let dying = if dry { BTreeMap::new() } else { self.claim_lapsed(&listing).await? };
-        for (cluster, namespace) in &seen {
-            let fate = fate(namespace, &listing, (self.clock)(), self.config.leases.confirm.get());
+        for (holders, found) in &seen {
+            let fate = fate(&found.meta, &listing, (self.clock)(), self.config.leases.confirm.get());
             if !dry {
-                self.carry_out(cluster, namespace, fate).await?;
+                self.carry_out(holders, found, fate).await?;
             }
-            report.take(namespace, fate);
+            report.take(found, fate);
         }
         self.forget(dying, &seen, &mut report).await?;
         if !dry {
@@ -113,29 +107,27 @@ impl Desk<'_> {
     }
 
     /// Does what was decided, on exactly the version that it was decided for.
-    async fn carry_out(&self, cluster: &Cluster, namespace: &Namespace, fate: Fate) -> Result<(), Stop> {
+    async fn carry_out(&self, holders: &Holders, found: &Found, fate: Fate) -> Result<(), Stop> {
         match fate {
             Fate::Going | Fate::Keep | Fate::Await => Ok(()),
-            Fate::Spare => mark(cluster, namespace, None).await,
-            Fate::Condemn => mark(cluster, namespace, Some((self.clock)().as_second().to_string())).await,
+            Fate::Spare => holders.mark(found, None).await,
+            Fate::Condemn => holders.mark(found, Some((self.clock)().as_second().to_string())).await,
             // One that changed in between is looked at again by the next pass.
-            Fate::Delete => delete_exactly(cluster, namespace).await.map(|_| ()),
+            Fate::Delete => holders.delete(found).await.map(|_| ()),
         }
     }
 
-    /// Forgets the dying records of which no namespace was seen.
+    /// Forgets the dying records of which no holder was seen.
     async fn forget(
         &self,
         dying: BTreeMap<String, Record>,
-        seen: &[(&Cluster, Namespace)],
+        seen: &[(&Holders, Found)],
         report: &mut Report,
     ) -> Result<(), Stop> {
-        let held: BTreeSet<&str> = seen
-            .iter()
-            .filter_map(|(_, namespace)| reading(namespace.metadata.labels.as_ref(), Key::Request))
-            .collect();
+        let held: BTreeSet<&str> =
+            seen.iter().filter_map(|(_, found)| reading(found.meta.labels.as_ref(), Key::Request)).collect();
         for (id, record) in &dying {
-            // Looked at again: a namespace may have been made after the list was.
+            // Looked at again: a holder may have been made after the list was.
             if !held.contains(id.as_str()) && self.sweep(record).await?.is_empty() {
                 self.finish(record).await?;
                 report.finished.push(record.body.request.build.clone());
@@ -156,34 +148,5 @@ impl Desk<'_> {
             }
         }
         Ok(pruned)
-    }
-}
-
-async fn list(cluster: &Cluster, desk: &Desk<'_>) -> Result<Vec<Namespace>, Stop> {
-    let api: Api<Namespace> = Api::all(cluster.client.clone());
-    let mut how = ListParams::default().labels(&system_selector(&desk.config.system)).limit(PAGE);
-    let mut all = Vec::new();
-    loop {
-        let page = api.list(&how).await.map_err(|error| ClusterError::of("list namespaces", &error))?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => how = how.continue_token(&token),
-            None => return Ok(all),
-        }
-    }
-}
-
-/// Writes or takes away the mark of the first sighting, on exactly this version.
-async fn mark(cluster: &Cluster, namespace: &Namespace, when: Option<String>) -> Result<(), Stop> {
-    let api: Api<Namespace> = Api::all(cluster.client.clone());
-    let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    let patch = json!({"metadata": {
-        "resourceVersion": namespace.metadata.resource_version,
-        "annotations": {Key::Condemned.text(): when},
-    }});
-    match api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()), // the next pass sees it anew
-        Err(error) => Err(ClusterError::of(format!("patch namespaces/{name}"), &error).into()),
     }
 }

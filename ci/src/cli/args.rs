@@ -63,6 +63,8 @@ pub enum Command {
     Show(super::look::BuildArgs),
     /// Put down inventory and kubeconfig anew, with new credentials.
     Inventory(super::look::InventoryArgs),
+    /// Print a fresh token of one node, in the form that kubectl asks of a credential plugin.
+    Token(super::credentials::TokenArgs),
     /// Say that a build still wants its nodes.
     Renew(super::life::RenewArgs),
     /// Renew a build until this process ends: its life is the life of the nodes.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Problem, Said, hand_over, show};
+use super::credentials::{self, Credentials};
+use super::{Cli, Problem, Said, hand_over, show};
 use crate::drive::Desk;
 
 /// One build.
@@ -24,6 +25,9 @@ pub struct InventoryArgs {
     /// Where they are put.
     #[arg(long)]
     out: PathBuf,
+    /// What the kubeconfig holds.
+    #[arg(long, value_enum, default_value_t)]
+    credentials: Credentials,
 }
 
 pub(super) async fn list(desk: &Desk<'_>) -> Result<Said, Problem> {
@@ -34,8 +38,9 @@ pub(super) async fn one(desk: &Desk<'_>, args: &BuildArgs) -> Result<Said, Probl
     Ok(show::one(desk, &desk.find(&args.build).await?))
 }
 
-pub(super) async fn inventory(desk: &Desk<'_>, args: &InventoryArgs) -> Result<Said, Problem> {
+pub(super) async fn inventory(desk: &Desk<'_>, cli: &Cli, args: &InventoryArgs) -> Result<Said, Problem> {
     let record = desk.find(&args.build).await?;
-    hand_over(desk, &record, &args.out).await?;
+    let plugin = credentials::plugin(cli, args.credentials)?;
+    hand_over(desk, &record, &args.out, plugin).await?;
     Ok(show::one(desk, &record))
 }

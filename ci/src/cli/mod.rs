@@ -5,6 +5,8 @@
 mod args;
 mod buildset;
 mod configuration;
+mod credentials;
+mod fence;
 mod life;
 mod look;
 mod rbac;
@@ -25,7 +27,7 @@ pub use rbac::manifest;
 use crate::config;
 use crate::drive::{Clusters, Desk, Stop};
 use crate::error::{Failure, Reason, chain};
-use crate::inventory::{self, Handover};
+use crate::inventory::{self, Handover, Plugin};
 use crate::state::Record;
 
 /// Why a command ended without what was asked.
@@ -112,10 +114,11 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     let me = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout));
     match &cli.command {
-        Command::Request(args) => request::run(&desk, args).await,
+        Command::Request(args) => request::run(&desk, cli, args).await,
         Command::List => look::list(&desk).await,
         Command::Show(args) => look::one(&desk, args).await,
-        Command::Inventory(args) => look::inventory(&desk, args).await,
+        Command::Inventory(args) => look::inventory(&desk, cli, args).await,
+        Command::Token(args) => credentials::run(&desk, args).await,
         Command::Renew(args) => life::renew(&desk, args).await,
         Command::Keep(args) => life::keep(&desk, args).await,
         Command::Release(args) => life::release(&desk, args).await,
@@ -126,7 +129,12 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     }
 }
 
-async fn hand_over(desk: &Desk<'_>, record: &Record, out: &Path) -> Result<(), Problem> {
+async fn hand_over(
+    desk: &Desk<'_>,
+    record: &Record,
+    out: &Path,
+    plugin: Option<Plugin>,
+) -> Result<(), Problem> {
     let not_ready = || Stop::NotReady { build: record.body.request.build.clone(), phase: record.body.phase };
     if record.body.phase != crate::state::Phase::Ready || record.lapsed((desk.clock)()) {
         return Err(not_ready().into());
@@ -135,7 +143,8 @@ async fn hand_over(desk: &Desk<'_>, record: &Record, out: &Path) -> Result<(), P
     let granted = desk.grant_all(record).await?;
     let pool = desk.config.pool(&spot.provider, &spot.pool).map(|(_, pool)| pool).ok_or_else(not_ready)?;
     let inherited = desk.inherited(record).await?;
-    Ok(inventory::write(&Handover { record, pool, granted: &granted, inherited: &inherited }, out)?)
+    let handover = Handover { record, pool, granted: &granted, plugin, inherited: &inherited };
+    Ok(inventory::write(&handover, out)?)
 }
 
 #[cfg(test)]

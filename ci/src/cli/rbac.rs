@@ -1,47 +1,84 @@
 //! The rights that this program needs, as a manifest.
 //!
-//! Decides: the smallest set. Must not: apply it. Input: the configuration. Kubernetes lets nobody grant what he does not
-//! have, so what jobs may do stands here too.
+//! Decides: the smallest set. Must not: apply it. Input: the configuration.
+//!
+//! Kubernetes lets nobody grant what he does not have, unless he may `bind` a role that stands there. So the rights of jobs
+//! stand there as cluster roles, and this program may bind exactly those: it has no exec, no secrets, no workloads itself.
+//! (`escalate` was the other way; it would let it write any rule into a role.) Where rights are bound still has to be
+//! bounded, which a rule of RBAC cannot do for namespaces that are not there yet: the fence does. In a shared namespace
+//! roles name single pods, so their rights must be had, in that namespace only.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
-use crate::objects::{OBJECT_RIGHTS, POD_RIGHTS, SPACE_RIGHTS};
+use super::fence;
+use crate::cluster::Layout;
+use crate::config::{Config, Mode, Name};
+use crate::objects::rights::{POD, PODS, Right};
+use crate::objects::{Granted, PROJECT_ADMIN};
 
-const NAME: &str = "build-resources";
+/// The name of our account, and of most that is for it.
+pub(super) const NAME: &str = "build-resources";
+const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// The namespace, the account, and two roles with their bindings.
+/// The account and its rights: for the records, for each shared namespace, and for the whole cluster only where a provider
+/// makes namespaces. Without such a one an admin of the namespaces can apply it, so they are not among it.
 pub fn manifest(config: &Config) -> Vec<Value> {
-    let namespace = config.hub.namespace.as_str();
-    let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}]);
-    let rbac = "rbac.authorization.k8s.io";
-    let version = format!("{rbac}/v1");
-    vec![
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": namespace}}),
-        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": cluster_rules()}),
+    let hub = &config.hub.namespace;
+    let modes = || config.providers.iter().map(|provider| &provider.value);
+    let mut all = Vec::new();
+    let makes_namespaces = modes().any(|provider| provider.mode == Mode::Namespace);
+    if makes_namespaces {
+        all.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": hub}}));
+    }
+    all.push(
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": hub}}),
+    );
+    if makes_namespaces {
+        let projects = modes().any(|provider| matches!(provider.layout(), Layout::Projects { .. }));
+        all.extend(granted(hub, &wide_name(hub), None, &cluster_rules(projects)));
+        all.extend(Granted::ALL.iter().filter_map(|granted| serde_json::to_value(granted.role()).ok()));
+        all.extend(fence::fence(config));
+    }
+    let records = json!({
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+        "verbs": ["get", "list", "create", "update", "delete"],
+    });
+    // What builds return in confidence. It is owned by the Lease of its buildset, and goes with that.
+    let secrets = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"]});
+    all.extend(granted(hub, NAME, Some(hub), &[records, secrets]));
+    let shared: BTreeSet<&Name> = modes().filter_map(|provider| provider.shared()).collect();
+    for namespace in shared {
+        all.extend(granted(hub, "build-resources-pods", Some(namespace), &shared_rules()));
+    }
+    all
+}
+
+/// The name of what lies in no namespace: another for each installation that keeps its records elsewhere.
+pub(super) fn wide_name(hub: &Name) -> String {
+    format!("{NAME}.{hub}")
+}
+
+/// A role and its binding to our account; without a namespace in all of them.
+fn granted(hub: &Name, name: &str, namespace: Option<&Name>, rules: &[Value]) -> [Value; 2] {
+    let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+    let mut metadata = json!({"name": name});
+    if let (Some(namespace), Some(map)) = (namespace, metadata.as_object_mut()) {
+        map.insert("namespace".to_owned(), json!(namespace));
+    }
+    let version = format!("{RBAC}/v1");
+    [
+        json!({"apiVersion": version, "kind": kind, "metadata": metadata, "rules": rules}),
         json!({
-            "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": NAME}, "subjects": subject,
-        }),
-        json!({
-            "apiVersion": version, "kind": "Role", "metadata": {"name": NAME, "namespace": namespace},
-            "rules": [{
-                "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
-                "verbs": ["get", "list", "create", "update", "delete"],
-            }, {
-                // What builds return in confidence. It is owned by the Lease of its buildset, and goes with that.
-                "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"],
-            }],
-        }),
-        json!({
-            "apiVersion": version, "kind": "RoleBinding", "metadata": {"name": NAME, "namespace": namespace},
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": NAME}, "subjects": subject,
+            "apiVersion": version, "kind": format!("{kind}Binding"), "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": hub}],
         }),
     ]
 }
 
-fn cluster_rules() -> Vec<Value> {
+fn cluster_rules(projects: bool) -> Vec<Value> {
     let made = json!(["get", "create", "patch"]);
     let mut rules = vec![
         json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "create", "patch", "delete"]}),
@@ -50,10 +87,43 @@ fn cluster_rules() -> Vec<Value> {
         json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
-        json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": made}),
+        json!({"apiGroups": [RBAC], "resources": ["rolebindings"], "verbs": made}),
     ];
-    for (group, resources, verbs) in [POD_RIGHTS, OBJECT_RIGHTS, SPACE_RIGHTS].concat() {
-        rules.push(json!({"apiGroups": [group], "resources": resources, "verbs": verbs}));
+    let mut names: Vec<&str> = Granted::ALL.iter().map(|granted| granted.name()).collect();
+    if projects {
+        // In a project that we asked for we are admin, which is how its pull credentials are read.
+        names.push(PROJECT_ADMIN);
+        rules.push(json!({
+            "apiGroups": ["project.openshift.io"], "resources": ["projectrequests"], "verbs": ["create"],
+        }));
     }
+    rules.push(json!({
+        "apiGroups": [RBAC], "resources": ["clusterroles"], "resourceNames": names, "verbs": ["bind"],
+    }));
     rules
+}
+
+/// Names are made up for each pod, so these cannot be bound to names.
+fn shared_rules() -> Vec<Value> {
+    let made = json!(["get", "create", "patch"]);
+    let mut rules = vec![
+        json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "create", "patch", "delete"]}),
+        json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
+        // Some clusters ask for it before an object may say that its owner shall wait for it.
+        json!({"apiGroups": [""], "resources": ["serviceaccounts/finalizers"], "verbs": ["update"]}),
+        json!({"apiGroups": [""], "resources": ["pods"], "verbs": made}),
+        json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}),
+        json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
+        json!({"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": made}),
+    ];
+    rules.extend(all_of(&[PODS, POD]));
+    rules
+}
+
+fn all_of(rights: &[&[Right]]) -> Vec<Value> {
+    let each = rights.iter().flat_map(|rights| rights.iter());
+    each.map(
+        |(group, resources, verbs)| json!({"apiGroups": [group], "resources": resources, "verbs": verbs}),
+    )
+    .collect()
 }

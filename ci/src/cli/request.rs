@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Problem, Said, hand_over, show};
+use super::credentials::{self, Credentials};
+use super::{Cli, Problem, Said, hand_over, show};
 use crate::config::Name;
 use crate::drive::{Desk, Until};
 use crate::error::Reason;
@@ -44,12 +45,18 @@ pub struct RequestArgs {
     /// A nodeset of the configuration, in place of labels.
     #[arg(long, conflicts_with = "label")]
     nodeset: Option<Name>,
+    /// A user of the cluster who may look on: pods, their logs, events. May be given several times.
+    #[arg(long, value_name = "USER")]
+    viewer: Vec<String>,
     /// How far the request shall come.
     #[arg(long, value_enum, default_value_t = Wait::Ready)]
     wait: Wait,
     /// Where inventory.yaml, inventory.json, kubeconfig and, where there are any, secrets.json are put.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// What the kubeconfig holds.
+    #[arg(long, value_enum, default_value_t)]
+    credentials: Credentials,
 }
 
 /// How far a request shall come.
@@ -79,7 +86,7 @@ fn unknown(name: &Name) -> Problem {
 }
 
 /// Brings a request to ready, and hands it over.
-pub(super) async fn run(desk: &Desk<'_>, args: &RequestArgs) -> Result<Said, Problem> {
+pub(super) async fn run(desk: &Desk<'_>, cli: &Cli, args: &RequestArgs) -> Result<Said, Problem> {
     let alternatives = match &args.nodeset {
         Some(name) => desk.config.nodeset(name).ok_or_else(|| unknown(name))?,
         None => vec![args.label.clone()],
@@ -88,10 +95,11 @@ pub(super) async fn run(desk: &Desk<'_>, args: &RequestArgs) -> Result<Said, Pro
     let wish =
         Wish { keep: args.keep, inherits: args.inherits.clone(), priority: args.priority, alternatives };
     let request = Request::new(args.build.clone(), args.buildset.clone(), args.change.clone(), nodes)?;
-    let request = request.wishing(wish)?;
+    let request = request.wishing(wish)?.seen_by(args.viewer.clone())?;
     let record = desk.request(request, Until::from(args.wait)).await?;
     if let Some(out) = &args.out {
-        hand_over(desk, &record, out).await?;
+        let plugin = credentials::plugin(cli, args.credentials)?;
+        hand_over(desk, &record, out, plugin).await?;
     }
     Ok(show::one(desk, &record))
 }

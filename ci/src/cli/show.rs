@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Problem, Said};
 use crate::cleanup::Report;
+use crate::config::Kind;
 use crate::drive::Desk;
 use crate::error::{Reason, shown};
 use crate::request::Keep;
@@ -26,13 +27,13 @@ pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
     for parent in &body.request.inherits {
         let _ = writeln!(text, "inherits  {}", shown(parent));
     }
-    let _ = writeln!(text, "phase     {}", body.phase.as_str());
+    let _ = writeln!(text, "state     {}", record.state());
     if let Some(spot) = &body.spot {
         let _ = writeln!(text, "place     {} / {}", spot.provider, spot.pool);
     }
     let _ = writeln!(text, "lapses    {} (at the latest {})", record.lapses(), body.until);
-    for (node, namespace) in body.request.nodes.iter().zip(record.namespaces()) {
-        let _ = writeln!(text, "node      {} ({}) in {namespace}", node.name, node.label);
+    for (node, holder) in body.request.nodes.iter().zip(record.holders()) {
+        let _ = writeln!(text, "node      {} ({}) in {holder}", node.name, node.label);
     }
     for tried in &body.tried {
         let Spot { provider, pool } = &tried.spot;
@@ -51,19 +52,22 @@ pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
 
 fn value(desk: &Desk<'_>, record: &Record) -> Value {
     let body = &record.body;
-    let names = record.namespaces();
-    let kinds = desk.nodes(record).ok();
+    let names = record.holders();
+    let made = desk.nodes(record).ok(); // none where it is not placed, or not configured any more
     let nodes: Vec<Value> = body
         .request
         .nodes
         .iter()
         .enumerate()
         .map(|(at, node)| {
+            let made = made.as_ref().and_then(|nodes| nodes.get(at));
             json!({
                 "name": node.name,
                 "label": node.label,
-                "type": kinds.as_ref().and_then(|kinds| kinds.get(at)).map(|node| node.kind),
-                "namespace": names.get(at),
+                "type": made.map(|node| node.kind),
+                "namespace": made.map(|node| &node.namespace).or(names.get(at)),
+                "pod": made.filter(|node| node.kind == Kind::Pod).map(|node| &node.pod),
+                "held-by": names.get(at),
                 "attempt": body.attempts.get(at),
             })
         })
@@ -76,7 +80,9 @@ fn value(desk: &Desk<'_>, record: &Record) -> Value {
         "keep": body.request.keep,
         "inherits": body.request.inherits,
         "priority": body.request.priority,
+        "viewers": body.request.viewers,
         "phase": body.phase,
+        "state": record.state(),
         "provider": body.spot.as_ref().map(|spot| &spot.provider),
         "pool": body.spot.as_ref().map(|spot| &spot.pool),
         "nodes": nodes,
@@ -93,10 +99,10 @@ pub(super) fn all(desk: &Desk<'_>, listing: &Listing) -> Said {
     let now = (desk.clock)();
     let mut text = String::new();
     for record in &listing.records {
-        let state = if record.lapsed(now) { "lapsed" } else { record.body.phase.as_str() };
+        let state = if record.lapsed(now) { "lapsed" } else { record.state() };
         let nodes: Vec<&str> = record.body.request.nodes.iter().map(|node| node.name.as_str()).collect();
         let build = shown(&record.body.request.build);
-        let _ = writeln!(text, "{build:<24} {state:<10} {:<28} {}", record.lapses(), nodes.join(" "));
+        let _ = writeln!(text, "{build:<24} {state:<13} {:<28} {}", record.lapses(), nodes.join(" "));
     }
     for odd in &listing.odd {
         let _ = writeln!(text, "unreadable: {odd}");

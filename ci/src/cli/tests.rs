@@ -32,6 +32,7 @@ fn help_teaches_and_names_every_exit_code() {
         "list",
         "show",
         "inventory",
+        "token",
         "renew",
         "keep",
         "release",
@@ -78,5 +79,36 @@ fn the_manifest_grants_what_jobs_get() {
     for word in ["leases", "pods/exec", "serviceaccounts/token", "networkpolicies", "statefulsets"] {
         assert!(text.contains(word), "{word}");
     }
-    assert!(!text.contains("\"*\""), "no wildcard");
+    for object in manifest(&config).iter().filter(|object| object["kind"] == "ClusterRole") {
+        assert!(!object.to_string().contains("\"*\""), "no wildcard: {object}");
+    }
+}
+
+#[test]
+fn row_26_this_program_may_not_do_what_it_grants() {
+    let config = crate::config::parse(GOOD.as_bytes()).unwrap();
+    let all = manifest(&config);
+    let own = all.iter().find(|one| {
+        one["kind"] == "ClusterRole" && one["metadata"]["name"] == "build-resources.build-resources"
+    });
+    let text = own.unwrap().to_string();
+    for word in ["exec", "attach", "portforward", "secrets", "escalate", "impersonate", "deployments"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn row_37_with_shared_namespaces_only_the_manifest_grants_nothing_outside_them() {
+    let text =
+        GOOD.replace("driver: kubernetes", "driver: kubernetes\n    mode: shared\n    namespace: builds");
+    let space = text.find("          - name: space").unwrap();
+    let text = text[..space].replace("  - name: space\n", "");
+    let config = crate::config::parse(text.as_bytes()).unwrap();
+    let all = manifest(&config);
+    for object in &all {
+        let namespace = object["metadata"]["namespace"].as_str();
+        assert!(matches!(namespace, Some("builds" | "build-resources")), "{object}");
+    }
+    let kinds: Vec<&str> = all.iter().filter_map(|object| object["kind"].as_str()).collect();
+    assert_eq!(kinds, ["ServiceAccount", "Role", "RoleBinding", "Role", "RoleBinding"]);
 }

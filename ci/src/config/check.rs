@@ -11,8 +11,9 @@ use super::metadata::{bad_key, is_label_value};
 use super::nodeset;
 use super::size::{Limits, Size};
 use super::words::Name;
-use super::{Config, ConfigError, Pool, Provider};
+use super::{Config, ConfigError, Driver, Mode, Pool, Provider};
 use crate::error::shown;
+use crate::request::{VIEWERS, is_user};
 
 /// Most providers, pools of one, labels of one.
 const MANY: usize = 200;
@@ -31,9 +32,13 @@ pub(super) fn all(config: &Config) -> Checked {
     let mut offered = BTreeSet::new();
     for provider in &config.providers {
         let path = format!("providers[{}]", provider.value.name);
+        place(provider, &path)?;
         once(&provider.value.pools, &format!("{path}.pools"), |pool| &pool.name)?;
         for pool in &provider.value.pools {
             let path = format!("{path}.pools[{}]", pool.value.name);
+            if let Some(problem) = viewers(&pool.value.viewers) {
+                refuse(pool, &format!("{path}.viewers"), problem)?;
+            }
             once(&pool.value.labels, &format!("{path}.labels"), |label| &label.name)?;
             for label in &pool.value.labels {
                 let path = format!("{path}.labels[{}]", label.value.name);
@@ -51,6 +56,19 @@ pub(super) fn all(config: &Config) -> Checked {
         }
     }
     nodeset::check(config)
+}
+
+/// A shared namespace has a name, and only a shared one.
+fn place(at: &Spanned<Provider>, path: &str) -> Checked {
+    match (at.value.mode, &at.value.namespace) {
+        (Mode::Shared, None) => {
+            refuse(at, &format!("{path}.namespace"), "`mode: shared` needs one".to_owned())
+        }
+        (Mode::Namespace, Some(_)) => {
+            refuse(at, &format!("{path}.namespace"), "only `mode: shared` has one".to_owned())
+        }
+        (Mode::Shared, Some(_)) | (Mode::Namespace, None) => Ok(()),
+    }
 }
 
 /// Names in one list are different, and there are not too many.
@@ -71,12 +89,19 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
     let label = &at.value;
     let refuse = |key: &str, problem: String| refuse(at, &format!("{path}.{key}"), problem);
     match label.kind {
-        Kind::Project => {
-            refuse("type", "`project` needs an OpenShift driver, which there is not yet".to_owned())?
+        Kind::Namespace | Kind::Project if provider.mode == Mode::Shared => {
+            refuse("type", "with `mode: shared` there are only pods".to_owned())?;
+        }
+        Kind::Project if provider.driver != Driver::Openshift => {
+            refuse("type", "only `driver: openshift` has projects".to_owned())?;
+        }
+        Kind::Namespace if provider.driver == Driver::Openshift => {
+            refuse("type", "with `driver: openshift` it is called `project`".to_owned())?;
         }
         Kind::Pod if label.image.is_none() => refuse("image", "a pod needs an image".to_owned())?,
+        Kind::Pod if label.ingress => refuse("ingress", "only a namespace has one".to_owned())?,
         Kind::Pod if label.quota.is_some() => refuse("quota", "only a namespace has one".to_owned())?,
-        Kind::Namespace => {
+        Kind::Namespace | Kind::Project => {
             if let Some(key) = only_for_pods(label) {
                 refuse(key, "only a pod has one".to_owned())?;
             }
@@ -96,6 +121,9 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
     {
         refuse("volume-mounts", format!("no volume is called `{}`", shown(&mount.name)))?;
     }
+    if let Some(problem) = viewers(&label.viewers) {
+        refuse("viewers", problem)?;
+    }
     if let Some((key, problem)) = impossible(pool, label) {
         refuse(key, problem)?;
     }
@@ -103,6 +131,12 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
         refuse(key, problem)?;
     }
     Ok(())
+}
+
+/// What is wrong with a list of users.
+fn viewers(names: &[String]) -> Option<String> {
+    let bad = names.iter().find(|name| !is_user(name)).map(|name| format!("`{}` is no user", shown(name)));
+    bad.or_else(|| (names.len() > VIEWERS).then(|| format!("more than {VIEWERS}")))
 }
 
 fn only_for_pods(label: &Label) -> Option<&'static str> {

@@ -19,7 +19,7 @@ pub enum Kind {
     Pod,
     /// An empty namespace with an account that may fill it.
     Namespace,
-    /// An OpenShift project. A known word, but refused: nothing here makes one yet.
+    /// An empty project of OpenShift with an account that is its admin.
     Project,
 }
 
@@ -126,6 +126,12 @@ pub struct Label {
     pub shell_type: Option<String>,
     /// How much may live in the namespace.
     pub quota: Option<NamespaceQuota>,
+    /// Whether the job may make ingresses in the namespace, through which others come in from outside the cluster.
+    #[serde(default)]
+    pub ingress: bool,
+    /// Users of the cluster who may look on: pods, their logs, events.
+    #[serde(default)]
+    pub viewers: Vec<String>,
 }
 
 /// What a dynamic label may speak of.
@@ -172,6 +178,10 @@ fn lost(given: &serde_json::Value, kept: &serde_json::Value, path: &str) -> Opti
         }
         (_, _) => None,
     }
+}
+
+pub(super) const fn yes() -> bool {
+    true
 }
 
 pub(super) const fn three() -> Amount {

@@ -23,6 +23,8 @@ pub use nodeset::{Nodeset, together};
 pub use size::{Limits, Size};
 pub use words::{Amount, Cpu, Image, Name};
 
+use crate::cluster::Layout;
+
 /// A whole configuration. Only [`parse`] makes one, so what you hold is valid.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -124,6 +126,19 @@ pub enum Affinity {
 pub enum Driver {
     /// Namespaces, made directly.
     Kubernetes,
+    /// Projects, which the cluster makes on request.
+    Openshift,
+}
+
+/// Where the resources of a provider are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Each in a namespace of its own.
+    #[default]
+    Namespace,
+    /// All in one namespace, for clusters that grant no rights outside it.
+    Shared,
 }
 
 /// One cluster.
@@ -136,6 +151,14 @@ pub struct Provider {
     pub driver: Driver,
     /// The context in the kubeconfig; none means the current one, or the pod's own account.
     pub context: Option<String>,
+    /// Where the resources are.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The namespace that all share; it must exist, and nobody else should use it.
+    pub namespace: Option<Name>,
+    /// Whether the cluster has a registry of its own, for which the accounts of a project get credentials.
+    #[serde(default = "label::yes")]
+    pub internal_registry: bool,
     /// Whether labels may be privileged or mount directories of the host.
     #[serde(default)]
     pub allow_privileged: bool,
@@ -153,6 +176,25 @@ pub struct Provider {
     pub max_sessions: Amount,
     /// What it offers.
     pub pools: Vec<Spanned<Pool>>,
+}
+
+impl Provider {
+    /// The namespace that all resources share, where they do.
+    pub fn shared(&self) -> Option<&Name> {
+        match self.mode {
+            Mode::Namespace => None,
+            Mode::Shared => self.namespace.as_ref(),
+        }
+    }
+
+    /// Where nodes are made.
+    pub fn layout(&self) -> Layout {
+        match (self.shared(), self.driver) {
+            (Some(namespace), _) => Layout::Shared(namespace.to_string()),
+            (None, Driver::Kubernetes) => Layout::Namespaces,
+            (None, Driver::Openshift) => Layout::Projects { registry: self.internal_registry },
+        }
+    }
 }
 
 /// A share of a cluster with limits of its own.
@@ -182,6 +224,9 @@ pub struct Pool {
     pub default_label_memory_limit: Option<Amount>,
     /// Most storage, in MB, of a label that names no limit.
     pub default_label_storage_limit: Option<Amount>,
+    /// Users of the cluster who may look on at everything here: pods, their logs, events.
+    #[serde(default)]
+    pub viewers: Vec<String>,
     /// Facts that are handed to the job with each node.
     #[serde(default)]
     pub node_attributes: BTreeMap<String, String>,

@@ -88,6 +88,7 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
             "providers[0].max-sessions",
             "between",
         ),
+        (("driver: kubernetes", "driver: kubernetes\n    mode: open"), 8, "providers[0].mode", "open"),
         (("system: ext-ci\n", ""), 4, "the document", "system"),
     ]);
 }
@@ -95,15 +96,36 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
 #[test]
 fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
     each_is_refused(&[
-        (("type: pod", "type: project"), 14, "POOL.labels[builder].type", "OpenShift"),
+        (("type: pod", "type: project"), 14, "POOL.labels[builder].type", "openshift"),
+        (("driver: kubernetes", "driver: openshift"), 23, "POOL.labels[space].type", "project"),
         (
             ("            image: localhost/builder:1\n", ""),
             14,
             "POOL.labels[builder].image",
             "needs an image",
         ),
+        (
+            ("driver: kubernetes", "driver: kubernetes\n    mode: shared"),
+            6,
+            "providers[east].namespace",
+            "needs one",
+        ),
+        (
+            ("driver: kubernetes", "driver: kubernetes\n    namespace: x"),
+            6,
+            "providers[east].namespace",
+            "only",
+        ),
+        (
+            ("driver: kubernetes", "driver: kubernetes\n    mode: shared\n    namespace: x"),
+            25,
+            "POOL.labels[space].type",
+            "only pods",
+        ),
         (("cpu: 2", "cpu: 9"), 14, "POOL.labels[builder].cpu", "max-cores"),
         (("cpu: 2", "cpu: 2\n            cpu-limit: 1"), 14, "POOL.labels[builder].cpu", "limit"),
+        (("cpu: 2", "ingress: true"), 14, "POOL.labels[builder].ingress", "only a namespace"),
+        (("cpu: 2", "viewers: ['']"), 14, "POOL.labels[builder].viewers", "no user"),
         (("cpu: 2", "privileged: true"), 14, "POOL.labels[builder].privileged", "allow-privileged"),
         (("emptyDir: {}", "hostPath: {path: /}"), 14, "POOL.labels[builder].volumes", "hostPath"),
         (("[{name: workspace, m", "[{name: other, m"), 14, "POOL.labels[builder].volume-mounts", "other"),

@@ -15,10 +15,8 @@ const AGAIN: u32 = 2;
 
 /// Whether another provider may do better: the nodes did not become usable, or the cluster does not answer.
 pub(super) const fn elsewhere(stop: &Stop) -> bool {
-    match stop {
-        Stop::Cluster(ClusterError::Refused { code, .. }) => *code >= 500,
-        other => matches!(other, Stop::Launch { .. } | Stop::Cluster(ClusterError::Away { .. })),
-    }
+    let broken = matches!(stop, Stop::Cluster(ClusterError::Refused { code, .. }) if *code >= 500);
+    broken || matches!(stop, Stop::Launch { .. } | Stop::Cluster(ClusterError::Away { .. }))
 }
 
 impl Desk<'_> {

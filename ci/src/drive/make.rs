@@ -1,34 +1,79 @@
-//! Makes the objects of each node, and makes a node anew under a new name where it cannot be had.
+//! Makes the objects of all nodes side by side, and makes a node anew under a new name where it cannot be had.
 //!
-//! Decides: when an attempt is given up. Must not: touch a namespace that is not ours. Input: a placed record. Each write
-//! is a create that may find its own work there, or a server-side apply, so it is safe to repeat.
+//! Decides: when an attempt is given up. Must not: touch a holder that is not ours. Input: a placed record. Each write is
+//! a create that may find its own work there, or a server-side apply, so it is safe to repeat. One loop owns the record;
+//! what the nodes come to is told to it.
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::core::NamespaceResourceScope;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
-use super::{Desk, Stop, Until};
-use crate::cluster::{Cluster, ClusterError, MANAGER};
-use crate::config::{Kind, Name};
-use crate::objects::{Key, Objects, Place, namespace_name, reading};
-use crate::state::Record;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use super::verdict::Patience;
+use super::{Desk, Holders, Node, Stop, Until};
+use crate::cluster::Cluster;
+use crate::objects::{Objects, Place, holder_name};
+use crate::state::{Note, Record};
 
 /// How many names are tried for one node before it is given up: more than retries need, for names that are blocked.
 const NAMES: u32 = 20;
+/// How many nodes of one request have their objects made at a time. Waiting for a pod costs nothing and is not bounded.
+const AT_ONCE: usize = 8;
+/// How often the record is looked after meanwhile.
+const BEAT: Duration = Duration::from_secs(5);
 
-/// One node of a record, as it was made.
+/// What one node takes: everything that is known before the cluster is asked.
+pub(super) struct Plan {
+    /// Its place in the request.
+    pub(super) at: usize,
+    /// What it will be.
+    pub(super) node: Node,
+    /// What is made.
+    pub(super) objects: Objects,
+    /// How long it may be waited for.
+    pub(super) patience: Patience,
+    /// How often it may be tried.
+    launches: u64,
+    /// When it ends at the latest.
+    pub(super) until: Timestamp,
+    /// For whom it is.
+    pub(super) build: String,
+    /// How often it has found no room in a quota.
+    pub(super) rounds: u32,
+}
+
+/// What is done for a node next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Its objects are made.
+    Make,
+    /// It is waited for.
+    Use,
+}
+
+/// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    /// What the job calls it.
-    pub name: Name,
-    /// The label that was asked for.
-    pub label: Name,
-    /// What it is.
-    pub kind: Kind,
-    /// Its namespace.
-    pub namespace: String,
+pub(super) enum Ended {
+    /// Its objects are there.
+    Made,
+    /// The job may use it.
+    Usable,
+    /// Its name is another's, or is going away.
+    Taken,
+    /// A quota of the cluster has no room for it now.
+    Full(String),
+    /// It will never be usable.
+    Failed(String),
+}
+
+/// How often each node was tried.
+#[derive(Default, Clone, Copy)]
+struct Tries {
+    names: u32,
+    launches: u64,
 }
 
 impl Desk<'_> {
@@ -37,16 +82,7 @@ impl Desk<'_> {
     /// # Errors
     /// When its pool or a label is not configured any more.
     pub fn nodes(&self, record: &Record) -> Result<Vec<Node>, Stop> {
-        (0..record.body.request.nodes.len())
-            .map(|at| {
-                self.with_place(record, at, |place| Node {
-                    name: place.node.name.clone(),
-                    label: place.label.name.clone(),
-                    kind: place.label.kind,
-                    namespace: place.namespace.to_owned(),
-                })
-            })
-            .collect()
+        (0..record.body.request.nodes.len()).map(|at| self.with_place(record, at, Node::of)).collect()
     }
 
     /// Calls `then` with the place of one node.
@@ -56,10 +92,7 @@ impl Desk<'_> {
         at: usize,
         then: impl FnOnce(&Place<'_>) -> T,
     ) -> Result<T, Stop> {
-        let spot = record.body.spot.as_ref().ok_or_else(|| Stop::NotReady {
-            build: record.body.request.build.clone(),
-            phase: record.body.phase,
-        })?;
+        let spot = record.body.spot.as_ref().ok_or_else(|| not_ready(record))?;
         let (provider, pool) = self.configured(spot)?;
         let node = record.body.request.nodes.get(at);
         let label = node.and_then(|node| pool.label(&node.label));
@@ -67,6 +100,7 @@ impl Desk<'_> {
             return Err(Stop::Unconfigured { provider: spot.provider.clone(), pool: spot.pool.clone() });
         };
         let attempt = record.body.attempts.get(at).copied().unwrap_or(1);
+        let holder = holder_name(&pool.name, &record.id, at, attempt);
         Ok(then(&Place {
             system: &self.config.system,
             id: &record.id,
@@ -75,7 +109,8 @@ impl Desk<'_> {
             provider,
             pool,
             label,
-            namespace: &namespace_name(&pool.name, &record.id, at, attempt),
+            namespace: provider.shared().map_or(&holder, |namespace| namespace.as_str()),
+            holder: &holder,
             until: record.body.until,
             max_age: self.longest(&record.body.request),
         }))
@@ -83,111 +118,154 @@ impl Desk<'_> {
 
     /// The cluster of a record.
     pub(super) fn cluster(&self, record: &Record) -> Result<&Cluster, Stop> {
-        let spot = record.body.spot.as_ref().ok_or_else(|| Stop::NotReady {
-            build: record.body.request.build.clone(),
-            phase: record.body.phase,
-        })?;
+        let spot = record.body.spot.as_ref().ok_or_else(|| not_ready(record))?;
         self.clusters
             .providers
             .get(&spot.provider)
             .ok_or_else(|| Stop::Unconfigured { provider: spot.provider.clone(), pool: spot.pool.clone() })
     }
 
-    /// Makes every node.
+    /// Makes every node, and waits until each can be used.
     pub(super) async fn make(&self, mut record: Record, until: Until) -> Result<Record, Stop> {
-        for at in 0..record.body.request.nodes.len() {
-            record = self.make_one(record, at).await?;
-        }
-        for at in 0..record.body.request.nodes.len() {
-            record = self.usable(record, at, until).await?;
-        }
-        Ok(record)
-    }
-
-    /// Makes one node, under the first of its names that can be had.
-    pub(super) async fn make_one(&self, mut record: Record, at: usize) -> Result<Record, Stop> {
-        for _ in 0..NAMES {
+        let mut tries = vec![Tries::default(); record.body.request.nodes.len()];
+        let mut queue: VecDeque<(usize, u32)> = (0..tries.len()).map(|at| (at, 0)).collect();
+        let (mut making, mut full) = (BTreeSet::new(), BTreeSet::new());
+        let mut running = FuturesUnordered::new();
+        loop {
             record = self.heartbeat(record).await?;
-            let objects = self.with_place(&record, at, Objects::of)?;
             let cluster = self.cluster(&record)?;
-            if self.have_namespace(cluster, &objects.namespace).await? {
-                fill(cluster, &objects).await?;
-                return Ok(record);
+            while making.len() < AT_ONCE
+                && let Some((at, rounds)) = queue.pop_front()
+            {
+                making.insert(at);
+                running.push(self.step(cluster, self.plan(&record, at, rounds)?, Step::Make, until));
             }
-            record.next_attempt(at);
-            record = self.write(record).await?;
+            // Both arms may be dropped at any time: an ending stays in `running` until it is taken, a pause begins anew.
+            let ended = tokio::select! {
+                ended = running.next() => ended,
+                () = sleep(BEAT) => continue,
+            };
+            let Some((plan, ended)) = ended else { return Ok(record) };
+            let ended = ended?;
+            making.remove(&plan.at);
+            record = self.noted(record, &mut full, &plan, &ended).await?;
+            let again = match ended {
+                Ended::Usable => None,
+                Ended::Made => {
+                    running.push(self.step(cluster, plan, Step::Use, until));
+                    None
+                }
+                Ended::Full(_) => Some((plan.at, plan.rounds.saturating_add(1))),
+                Ended::Taken => {
+                    record = self.renamed(record, &plan, &mut tries).await?;
+                    Some((plan.at, 0))
+                }
+                Ended::Failed(why) => {
+                    record = self.given_up(record, &plan, &mut tries, why).await?;
+                    Some((plan.at, 0))
+                }
+            };
+            queue.extend(again);
         }
-        let node = record.body.request.nodes.get(at).map(|node| node.name.clone());
-        let node = node.ok_or_else(|| Stop::Unknown(record.body.request.build.clone()))?;
-        Err(Stop::Launch { node, why: format!("{NAMES} names in a row are taken") })
     }
 
-    /// Whether the namespace is there and ours; false where its name is another's, or is going away.
-    async fn have_namespace(&self, cluster: &Cluster, wanted: &Namespace) -> Result<bool, Stop> {
-        let api: Api<Namespace> = Api::all(cluster.client.clone());
-        let name = wanted.metadata.name.as_deref().unwrap_or_default();
-        match api
-            .create(&PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() }, wanted)
-            .await
-        {
-            Ok(_) => return Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(ClusterError::of(format!("create namespaces/{name}"), &error).into()),
+    fn plan(&self, record: &Record, at: usize, rounds: u32) -> Result<Plan, Stop> {
+        self.with_place(record, at, |place| Plan {
+            at,
+            node: Node::of(place),
+            objects: Objects::of(place),
+            patience: Patience {
+                pull: place.provider.pull_timeout.get(),
+                launch: place.provider.launch_timeout.get(),
+            },
+            launches: 1 + place.provider.launch_retries.get(),
+            until: record.body.until,
+            build: record.body.request.build.clone(),
+            rounds,
+        })
+    }
+
+    async fn step(
+        &self,
+        cluster: &Cluster,
+        plan: Plan,
+        step: Step,
+        until: Until,
+    ) -> (Plan, Result<Ended, Stop>) {
+        let ended = match step {
+            Step::Make => self.fill(cluster, &plan).await,
+            Step::Use => self.usable(cluster, &plan, until).await,
+        };
+        (plan, ended)
+    }
+
+    /// Says in the record whether a node of it waits for room in a quota of the cluster.
+    async fn noted(
+        &self,
+        mut record: Record,
+        full: &mut BTreeSet<usize>,
+        plan: &Plan,
+        ended: &Ended,
+    ) -> Result<Record, Stop> {
+        match ended {
+            Ended::Full(_) => drop(full.insert(plan.at)),
+            Ended::Made | Ended::Usable | Ended::Taken | Ended::Failed(_) => drop(full.remove(&plan.at)),
         }
-        let found = api
-            .get_opt(name)
-            .await
-            .map_err(|error| ClusterError::of(format!("get namespaces/{name}"), &error))?;
-        if !found.is_some_and(|found| is_same(&found, wanted)) {
-            return Ok(false);
+        let note = (!full.is_empty()).then_some(Note::WaitingQuota);
+        if record.body.note == note {
+            return Ok(record);
         }
-        // Written again, so that a cleaner that saw it without a record finds another version and lets it be.
-        let how = PatchParams::apply(MANAGER).force();
-        api.patch(name, &how, &Patch::Apply(wanted))
-            .await
-            .map_err(|error| ClusterError::of(format!("apply namespaces/{name}"), &error))?;
-        Ok(true)
+        record.body.note = note;
+        self.write(record).await
+    }
+
+    /// Takes the next name for a node whose name cannot be had.
+    async fn renamed(&self, mut record: Record, plan: &Plan, tries: &mut [Tries]) -> Result<Record, Stop> {
+        let taken = tries.get_mut(plan.at).map_or(NAMES, |tries| {
+            tries.names += 1;
+            tries.names
+        });
+        if taken >= NAMES {
+            return Err(plan.failed(format!("{NAMES} names in a row are taken")));
+        }
+        record.next_attempt(plan.at);
+        self.write(record).await
+    }
+
+    /// Gives an attempt up and takes the next name, as often as the provider allows.
+    async fn given_up(
+        &self,
+        mut record: Record,
+        plan: &Plan,
+        tries: &mut [Tries],
+        why: String,
+    ) -> Result<Record, Stop> {
+        let launches = tries.get_mut(plan.at).map_or(u64::MAX, |tries| {
+            tries.names = 0;
+            tries.launches += 1;
+            tries.launches
+        });
+        let stop = plan.failed(why);
+        record.failed(stop.to_string());
+        if launches >= plan.launches {
+            record.duration = 0; // nobody drives it any more; the cleaner takes what is there
+            record.holder = None;
+            self.store.write(&record).await?;
+            return Err(stop);
+        }
+        Holders::of(self.cluster(&record)?).delete_named(plan.objects.holder.name()).await?;
+        record.next_attempt(plan.at);
+        self.write(record).await
     }
 }
 
-/// Whether a namespace that was found is the one that would have been made.
-fn is_same(found: &Namespace, wanted: &Namespace) -> bool {
-    let says = |one: &Namespace, key| reading(one.metadata.labels.as_ref(), key).map(str::to_owned);
-    found.metadata.deletion_timestamp.is_none()
-        && [Key::System, Key::Request, Key::Node].into_iter().all(|key| says(found, key) == says(wanted, key))
+impl Plan {
+    /// That the node did not become usable.
+    pub(super) fn failed(&self, why: String) -> Stop {
+        Stop::Launch { node: self.node.name.clone(), why }
+    }
 }
 
-async fn fill(cluster: &Cluster, objects: &Objects) -> Result<(), Stop> {
-    if let Some(defaults) = &objects.defaults {
-        apply(cluster, defaults).await?;
-    }
-    apply(cluster, &objects.network).await?;
-    apply(cluster, &objects.account).await?;
-    apply(cluster, &objects.role).await?;
-    apply(cluster, &objects.binding).await?;
-    if let Some(pod) = &objects.pod {
-        apply(cluster, pod).await?;
-    }
-    // After the pod: a server counts a pod before it makes it, and one whose caller died in between would be counted but
-    // not there, for minutes. Nobody has been given a token yet, so nothing can slip in.
-    apply(cluster, &objects.quota).await
-}
-
-/// Makes an object, or finds that it is there as it should be.
-async fn apply<K>(cluster: &Cluster, object: &K) -> Result<(), Stop>
-where
-    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + Serialize
-        + DeserializeOwned,
-{
-    let meta = object.meta();
-    let name = meta.name.as_deref().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(cluster.client.clone(), meta.namespace.as_deref().unwrap_or_default());
-    let how = PatchParams::apply(MANAGER).force();
-    api.patch(name, &how, &Patch::Apply(object))
-        .await
-        .map_err(|error| ClusterError::of(format!("apply {}/{name}", K::plural(&())), &error))?;
-    Ok(())
+fn not_ready(record: &Record) -> Stop {
+    Stop::NotReady { build: record.body.request.build.clone(), phase: record.body.phase }
 }

@@ -6,8 +6,12 @@
 mod claim;
 mod events;
 mod fallback;
+mod fill;
+mod holder;
 mod make;
+mod node;
 mod place;
+mod project;
 mod release;
 mod stop;
 mod target;
@@ -21,9 +25,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-pub use make::Node;
+pub use holder::{Found, Holders};
+pub use node::Node;
+pub use project::Registry;
 pub use release::Released;
-pub(crate) use release::{delete_exactly, why};
 pub use stop::Stop;
 pub use token::Granted;
 pub use verdict::{Verdict, judge};
@@ -61,6 +66,7 @@ impl Clusters {
         for provider in &config.providers {
             let mut one = cluster::connect(kubeconfig, provider.value.context.as_deref()).await?;
             one.sessions = Sessions::new(usize::try_from(provider.value.max_sessions.get()).unwrap_or(64));
+            one.layout = provider.value.layout();
             providers.insert(provider.value.name.clone(), one);
         }
         Ok(Clusters { hub, providers })
@@ -231,17 +237,18 @@ impl<'a> Desk<'a> {
 
     /// Waits a little, longer each round and never quite equally long; fails when patience is over.
     pub(crate) async fn pause(&self, round: u32, why: impl FnOnce() -> Stop) -> Result<(), Stop> {
-        let longest = 100_u64.saturating_mul(1 << round.min(4));
-        // The nonce in our name spreads processes that began together.
-        let seed = self
-            .me
-            .bytes()
-            .fold(u64::from(round), |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let wait = Duration::from_millis(longest / 2 + seed % longest.max(1));
+        let wait = wait_of(&self.me, round);
         if Instant::now() + wait > self.deadline {
             return Err(why());
         }
         sleep(wait).await;
         Ok(())
     }
+}
+
+/// How long round number `round` waits. The nonce in our name spreads processes that began together.
+fn wait_of(me: &str, round: u32) -> Duration {
+    let longest = 100_u64.saturating_mul(1 << round.min(4));
+    let seed = me.bytes().fold(u64::from(round), |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    Duration::from_millis(longest / 2 + seed % longest.max(1))
 }

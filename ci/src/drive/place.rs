@@ -148,7 +148,7 @@ impl Desk<'_> {
             let mut ledger = self.store.ledger(&provider.name, &pool.name).await?;
             let mut found = turn(&ledger, pool, &claim);
             let mut changed = false;
-            if round % LISTED == 0 && found != Turn::Go {
+            if round.is_multiple_of(LISTED) && found != Turn::Go {
                 let listing = self.store.list().await?; // after the ledger: see `prune`
                 let gone = ledger.prune(&listing.living);
                 changed = gone + ledger.prune_waiting(&listing.waiting((self.clock)())) > 0;

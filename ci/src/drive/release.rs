@@ -1,20 +1,15 @@
-//! Lets a request go: its namespaces first, its reservation next, its record last.
+//! Lets a request go: its holders first, its reservation next, its record last.
 //!
-//! Decides: when a request is gone. Must not: strip a finalizer, or believe a deletion before the namespace is not found.
+//! Decides: when a request is gone. Must not: strip a finalizer, or believe a deletion before the holder is not found.
 //! Input: a build. Each step may be done again by another process.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::{DeleteParams, ListParams, Preconditions};
 use tokio::time::Instant;
 
-use super::{Desk, Stop};
-use crate::cluster::{Cluster, ClusterError};
-use crate::error::shown;
-use crate::objects::{Key, request_selector};
+use super::{Desk, Found, Holders, Stop};
+use crate::objects::{Key, reading};
 use crate::state::{Record, Spot};
 
 /// How a release ended.
@@ -22,7 +17,7 @@ use crate::state::{Record, Spot};
 pub enum Released {
     /// Nothing of it is left.
     Gone,
-    /// Its namespaces are going away; `gc` finishes it.
+    /// Its holders are going away; `gc` finishes it.
     Going,
     /// It is kept for its buildset, until that ends or this time comes.
     Kept(Timestamp),
@@ -32,7 +27,7 @@ impl Desk<'_> {
     /// Releases a build; with `wait` until nothing of it is left. One that is kept for its buildset stays.
     ///
     /// # Errors
-    /// When there is no such build, another process drives it, or a namespace does not go away.
+    /// When there is no such build, another process drives it, or a holder does not go away.
     pub async fn release(&self, build: &str, wait: bool) -> Result<Released, Stop> {
         if let Some(until) = self.kept(&self.find(build).await?).await? {
             return Ok(Released::Kept(until));
@@ -54,7 +49,7 @@ impl Desk<'_> {
                 self.let_go(record).await?;
                 return if wait { Err(blocked(&left)) } else { Ok(Released::Going) };
             }
-            // Over time is said with the namespace that is left, not here.
+            // Over time is said with the holder that is left, not here.
             let _ = self.pause(round, || blocked(&left)).await;
             round += 1;
             record = self.heartbeat(record).await?;
@@ -62,7 +57,7 @@ impl Desk<'_> {
     }
 
     /// Asks for the deletion of everything that carries the request's id; returns what is still there.
-    pub(crate) async fn sweep(&self, record: &Record) -> Result<Vec<Namespace>, Stop> {
+    pub(crate) async fn sweep(&self, record: &Record) -> Result<Vec<Found>, Stop> {
         let mut left = Vec::new();
         let mut failed = None;
         let spots: BTreeSet<&Spot> = record.spots().collect();
@@ -77,18 +72,15 @@ impl Desk<'_> {
     }
 
     /// The same in one pool.
-    pub(super) async fn sweep_at(&self, spot: &Spot, record: &Record) -> Result<Vec<Namespace>, Stop> {
-        let mut left = Vec::new();
-        let Some(cluster) = self.clusters.providers.get(&spot.provider) else { return Ok(left) };
-        let api: Api<Namespace> = Api::all(cluster.client.clone());
-        let own = request_selector(&self.config.system, &record.id);
-        let how = ListParams::default().labels(&format!("{own},{}={}", Key::Pool.text(), spot.pool));
-        let found = api.list(&how).await.map_err(|error| ClusterError::of("list namespaces", &error))?;
-        for namespace in found.items {
-            if namespace.metadata.deletion_timestamp.is_none() {
-                delete_exactly(cluster, &namespace).await?;
-            }
-            left.push(namespace);
+    pub(super) async fn sweep_at(&self, spot: &Spot, record: &Record) -> Result<Vec<Found>, Stop> {
+        let Some(cluster) = self.clusters.providers.get(&spot.provider) else { return Ok(Vec::new()) };
+        let holders = Holders::of(cluster);
+        let mut left = holders.list(&self.config.system, Some(&record.id)).await?;
+        // What was never labelled names no pool; it can only be of this request.
+        let pool = |found: &Found| reading(found.meta.labels.as_ref(), Key::Pool).map(str::to_owned);
+        left.retain(|found| pool(found).is_none_or(|pool| pool == spot.pool.as_str()));
+        for found in left.iter().filter(|found| !found.is_going()) {
+            holders.delete(found).await?;
         }
         Ok(left)
     }
@@ -109,40 +101,10 @@ impl Desk<'_> {
     }
 }
 
-/// Deletes exactly this namespace, in exactly this version: one that somebody took up in between is left alone.
-pub(crate) async fn delete_exactly(cluster: &Cluster, namespace: &Namespace) -> Result<bool, Stop> {
-    let api: Api<Namespace> = Api::all(cluster.client.clone());
-    let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    let same = Preconditions {
-        uid: namespace.metadata.uid.clone(),
-        resource_version: namespace.metadata.resource_version.clone(),
-    };
-    match api.delete(name, &DeleteParams { preconditions: Some(same), ..DeleteParams::default() }).await {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
-        Err(error) => Err(ClusterError::of(format!("delete namespaces/{name}"), &error).into()),
-    }
-}
-
-/// Why a namespace is still there, in the words of its conditions.
-pub(crate) fn why(namespace: &Namespace) -> String {
-    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let said: Vec<String> = conditions
-        .filter(|one| one.status == "True")
-        .map(|one| format!("{}: {}", shown(&one.type_), shown(one.message.as_deref().unwrap_or_default())))
-        .collect();
-    let finalizers = namespace.metadata.finalizers.iter().flatten().map(|name| shown(name));
-    let held: Vec<String> = finalizers.map(|name| format!("finalizer `{name}`")).collect();
-    match [said, held].concat() {
-        all if all.is_empty() => "the cluster is still deleting it".to_owned(),
-        all => all.join("; "),
-    }
-}
-
-fn blocked(left: &[Namespace]) -> Stop {
+fn blocked(left: &[Found]) -> Stop {
     let first = left.first();
     Stop::Blocked {
-        namespace: first.and_then(|one| one.metadata.name.clone()).unwrap_or_default(),
-        why: first.map(why).unwrap_or_default(),
+        holder: first.map(|found| found.name().to_owned()).unwrap_or_default(),
+        why: first.map(Found::why).unwrap_or_default(),
     }
 }

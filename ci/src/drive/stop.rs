@@ -69,11 +69,17 @@ pub enum Stop {
         /// Why, in the cluster's words.
         why: String,
     },
-    /// A namespace does not go away.
-    #[error("namespace `{namespace}` does not go away: {why}")]
+    /// A quota of the cluster has no room.
+    #[error("a quota of the cluster has no room for node `{0}`")]
+    NoRoom(Name),
+    /// Ours to mend.
+    #[error("an object cannot be written: {0}")]
+    Bug(String),
+    /// What holds the objects of a node does not go away.
+    #[error("`{holder}` does not go away: {why}")]
     Blocked {
-        /// The namespace.
-        namespace: String,
+        /// Its namespace, or in a shared namespace its account.
+        holder: String,
         /// Why, in the cluster's words.
         why: String,
     },
@@ -87,7 +93,8 @@ impl Failure for Stop {
             Stop::Buildset(error) => error.reason(),
             Stop::Different(_) | Stop::NoPod(_) => Reason::Usage,
             Stop::Unknown(_) | Stop::NoNode { .. } => Reason::Unknown,
-            Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) => Reason::Again,
+            Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) | Stop::NoRoom(_) => Reason::Again,
+            Stop::Bug(_) => Reason::Bug,
             Stop::Unservable(_) => Reason::Unservable,
             Stop::Unconfigured { .. } => Reason::Config,
             Stop::Launch { .. } => Reason::Launch,
@@ -112,7 +119,11 @@ impl Failure for Stop {
                 Some("offer these labels together in one pool that is large enough".to_owned())
             }
             Stop::Unconfigured { .. } => Some("release the build, or put the pool back".to_owned()),
-            Stop::Launch { .. } => None,
+            Stop::NoRoom(_) => Some(
+                "the request is kept: ask again, or wait longer with `--timeout`, until others have ended"
+                    .to_owned(),
+            ),
+            Stop::Launch { .. } | Stop::Bug(_) => None,
             Stop::Blocked { .. } => Some(
                 "remove what holds it; nothing here ever strips a finalizer. `gc` finishes the release then"
                     .to_owned(),

@@ -29,11 +29,11 @@ impl Desk<'_> {
         let cluster = self.cluster(&record)?;
         let granted = {
             let _permit = cluster.sessions.request().await;
-            self.grant(&record, &found).await?
+            self.grant(cluster, &found, self.left(record.body.until)).await?
         };
         Ok(Target {
             client: cluster.with_token(&granted.token)?,
-            pod: found.name.to_string(),
+            pod: found.pod,
             namespace: found.namespace,
             container: container.unwrap_or(CONTAINER).to_owned(),
             sessions: cluster.sessions.clone(),

@@ -4,19 +4,25 @@
 
 use std::fmt;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
 use kube::api::PostParams;
 
-use super::{Desk, Node, Stop};
-use crate::cluster::{Address, ClusterError};
-use crate::config::Kind;
-use crate::objects::ACCOUNT;
-use crate::state::Record;
+use super::project::Projects;
+use super::{Desk, Node, Registry, Stop};
+use crate::cluster::{Address, Cluster, ClusterError, Layout};
+use crate::config::{Kind, Name};
+use crate::state::{Phase, Record};
 
 /// The API grants no token for less.
 const SHORTEST: i64 = 600;
+/// The longest that a token is good for which can be had again.
+const LONGEST: i64 = 3600;
+/// How many tokens of one request are asked for at a time.
+const AT_ONCE: usize = 8;
 
 /// What a job gets for one node.
 #[derive(Clone)]
@@ -27,6 +33,10 @@ pub struct Granted {
     pub address: Address,
     /// The secret.
     pub token: String,
+    /// When the secret is worth nothing any more.
+    pub expires: Timestamp,
+    /// The registry that the node may use.
+    pub registry: Option<Registry>,
 }
 
 impl fmt::Debug for Granted {
@@ -41,53 +51,82 @@ impl Desk<'_> {
     /// # Errors
     /// When the cluster refuses or is away.
     pub async fn grant_all(&self, record: &Record) -> Result<Vec<Granted>, Stop> {
-        let mut all = Vec::new();
-        for node in self.nodes(record)? {
-            all.push(self.grant(record, &node).await?);
-        }
-        Ok(all)
+        let (cluster, left) = (self.cluster(record)?, self.left(record.body.until));
+        let nodes = self.nodes(record)?;
+        let all = stream::iter(&nodes).map(|node| self.grant(cluster, node, left)).buffered(AT_ONCE);
+        all.try_collect().await
     }
 
-    /// New credentials for one node: for a pod bound to that very pod, and never beyond the end of the request.
-    pub(super) async fn grant(&self, record: &Record, node: &Node) -> Result<Granted, Stop> {
-        let cluster = self.cluster(record)?;
+    /// A new token of one node of a ready build. It lasts as long as the lease does, within an hour: whoever asks again while
+    /// the lease is renewed gets another.
+    ///
+    /// # Errors
+    /// When there is no such build or node, it is not ready any more, or the cluster refuses or is away.
+    pub async fn token(&self, build: &str, node: &Name) -> Result<Granted, Stop> {
+        let record = self.find(build).await?;
+        if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
+            return Err(Stop::NotReady { build: build.to_owned(), phase: record.body.phase });
+        }
+        let nodes = self.nodes(&record)?;
+        let found = nodes.iter().find(|one| one.name == *node);
+        let found = found.ok_or_else(|| Stop::NoNode { build: build.to_owned(), node: node.to_string() })?;
+        self.grant(self.cluster(&record)?, found, self.left(record.lapses()).min(LONGEST)).await
+    }
+
+    /// How many seconds are left until then.
+    pub(super) fn left(&self, until: Timestamp) -> i64 {
+        until.duration_since((self.clock)()).as_secs()
+    }
+
+    /// New credentials for one node: for a pod bound to that very pod, and for no longer than `seconds`.
+    pub(super) async fn grant(&self, cluster: &Cluster, node: &Node, seconds: i64) -> Result<Granted, Stop> {
         let bound = match node.kind {
-            Kind::Pod => {
-                let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &node.namespace);
-                let name = node.name.as_str();
-                let pod = pods
-                    .get(name)
-                    .await
-                    .map_err(|error| ClusterError::of(format!("get pods/{name}"), &error))?;
-                Some(BoundObjectReference {
-                    api_version: Some("v1".to_owned()),
-                    kind: Some("Pod".to_owned()),
-                    name: pod.metadata.name,
-                    uid: pod.metadata.uid,
-                })
-            }
+            Kind::Pod => Some(bound_to(cluster, node).await?),
             Kind::Namespace | Kind::Project => None, // the account goes with the namespace, and the token with it
         };
-        let left = record.body.until.duration_since((self.clock)()).as_secs();
         let wanted = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: Some(Vec::new()),
-                expiration_seconds: Some(left.max(SHORTEST)),
+                expiration_seconds: Some(seconds.max(SHORTEST)),
                 bound_object_ref: bound,
                 ..TokenRequestSpec::default()
             }),
             ..TokenRequest::default()
         };
         let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), &node.namespace);
-        let operation = || format!("create serviceaccounts/{ACCOUNT}/token");
+        let operation = || format!("create serviceaccounts/{}/token", node.account);
         let made = accounts
-            .create_token_request(ACCOUNT, &PostParams::default(), &wanted)
+            .create_token_request(&node.account, &PostParams::default(), &wanted)
             .await
             .map_err(|error| ClusterError::of(operation(), &error))?;
-        let token = made.status.and_then(|status| status.token).ok_or_else(|| ClusterError::Away {
+        let answer = made.status.and_then(|status| status.token.zip(status.expiration_timestamp));
+        let (token, expires) = answer.ok_or_else(|| ClusterError::Away {
             operation: operation(),
             problem: "the answer has no token".to_owned(),
         })?;
-        Ok(Granted { node: node.clone(), address: cluster.address.clone(), token })
+        let registry = match &cluster.layout {
+            Layout::Projects { registry: true } => Projects { cluster }.registry(&node.namespace).await?,
+            Layout::Projects { registry: false } | Layout::Namespaces | Layout::Shared(_) => None,
+        };
+        Ok(Granted {
+            node: node.clone(),
+            address: cluster.address.clone(),
+            token,
+            expires: expires.0,
+            registry,
+        })
     }
+}
+
+/// The very pod, not a namesake.
+async fn bound_to(cluster: &Cluster, node: &Node) -> Result<BoundObjectReference, Stop> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &node.namespace);
+    let pod = pods.get_metadata(&node.pod).await;
+    let pod = pod.map_err(|error| ClusterError::of(format!("get pods/{}", node.pod), &error))?;
+    Ok(BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: pod.metadata.name,
+        uid: pod.metadata.uid,
+    })
 }

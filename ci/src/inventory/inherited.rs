@@ -27,7 +27,7 @@ pub(super) fn resources(inherited: &[Inherited]) -> impl Iterator<Item = (String
                 ("build".to_owned(), json!(parent.build)),
             ]);
             match granted.node.kind {
-                Kind::Pod => drop(resource.insert("pod".to_owned(), json!(granted.node.name))),
+                Kind::Pod => drop(resource.insert("pod".to_owned(), json!(granted.node.pod))),
                 Kind::Namespace | Kind::Project => {}
             }
             (name, Value::Object(resource))

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Handover, context, inherited};
+use crate::drive::Granted;
 
 /// One context, user and cluster a node; the first node's context is the current one.
 pub fn kubeconfig(handover: &Handover<'_>) -> Value {
@@ -21,7 +22,7 @@ pub fn kubeconfig(handover: &Handover<'_>) -> Value {
             cluster.insert("tls-server-name".to_owned(), json!(name));
         }
         clusters.push(json!({"name": name, "cluster": cluster}));
-        users.push(json!({"name": name, "user": {"token": granted.token}}));
+        users.push(json!({"name": name, "user": user(handover, &name, granted)}));
         let bound = json!({"cluster": name, "user": name, "namespace": granted.node.namespace});
         contexts.push(json!({"name": name, "context": bound}));
     }
@@ -33,4 +34,20 @@ pub fn kubeconfig(handover: &Handover<'_>) -> Value {
         "contexts": contexts,
         "current-context": handover.granted.first().map(|granted| context(&granted.node.name)),
     })
+}
+
+/// A token, or how one is had. The contexts of parents begin with the name of their build.
+fn user(handover: &Handover<'_>, context: &str, granted: &Granted) -> Value {
+    let Some(plugin) = &handover.plugin else { return json!({"token": granted.token}) };
+    let own = handover.record.body.request.build.as_str();
+    let build = context.rsplit_once('/').map_or(own, |(parent, _)| parent);
+    let mut arguments = plugin.arguments.clone();
+    arguments.extend(["token", build, granted.node.name.as_str()].map(str::to_owned));
+    json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": plugin.program,
+        "args": arguments,
+        "interactiveMode": "Never",
+        "provideClusterInfo": false,
+    }})
 }

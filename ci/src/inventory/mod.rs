@@ -30,8 +30,19 @@ pub struct Handover<'a> {
     pub pool: &'a Pool,
     /// What was granted for each node.
     pub granted: &'a [Granted],
+    /// What is asked for a token instead of the granted one, which then stands nowhere.
+    pub plugin: Option<Plugin>,
     /// What the builds left that it inherits from.
     pub inherited: &'a [Inherited],
+}
+
+/// How a kubeconfig asks us for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// This program.
+    pub program: String,
+    /// Its settings. No secret.
+    pub arguments: Vec<String>,
 }
 
 /// The inventory. A pod is a host; a namespace is none, but stands among the resources like every node. `kubeconfig` is
@@ -46,18 +57,22 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
             ("namespace".to_owned(), json!(node.namespace)),
             ("context".to_owned(), json!(context(&node.name))),
         ]);
+        if let Some(registry) = &granted.registry {
+            let said = json!({"host": registry.host, "pull-secret": registry.pull_secret});
+            resource.insert("registry".to_owned(), said);
+        }
         match node.kind {
             Kind::Pod => {
-                resource.insert("pod".to_owned(), json!(node.name));
+                resource.insert("pod".to_owned(), json!(node.pod));
                 let python = label.and_then(|label| label.python_path.as_deref()).unwrap_or("auto");
                 let shell = label.and_then(|label| label.shell_type.as_deref()).unwrap_or("sh");
                 let host = json!({
-                    "ansible_host": node.name,
+                    "ansible_host": node.pod,
                     "ansible_connection": "kubernetes.core.kubectl",
                     "ansible_kubectl_kubeconfig": kubeconfig.display().to_string(),
                     "ansible_kubectl_context": context(&node.name),
                     "ansible_kubectl_namespace": node.namespace,
-                    "ansible_kubectl_pod": node.name,
+                    "ansible_kubectl_pod": node.pod,
                     "ansible_kubectl_container": CONTAINER,
                     "ansible_python_interpreter": python,
                     "ansible_shell_type": shell,

@@ -16,6 +16,8 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             label: label.parse().unwrap(),
             kind,
             namespace: format!("main-0123456789ab-{name}"),
+            pod: name.to_owned(),
+            account: "job".to_owned(),
         },
         address: Address {
             server: "https://api.example:6443".to_owned(),
@@ -23,13 +25,21 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             tls_server_name: None,
         },
         token: format!("secret-of-{name}"),
+        expires: jiff::Timestamp::UNIX_EPOCH,
+        registry: None,
     }
 }
 
 fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
     let config: Config = parse(GOOD.as_bytes()).unwrap();
     let granted = [granted("one", Kind::Pod, "builder"), granted("space", Kind::Namespace, "space")];
-    then(&Handover { record: &record("b"), pool: config.pools()[0].1, granted: &granted, inherited: &[] })
+    then(&Handover {
+        record: &record("b"),
+        pool: config.pools()[0].1,
+        granted: &granted,
+        plugin: None,
+        inherited: &[],
+    })
 }
 
 #[test]
@@ -51,6 +61,18 @@ fn each_context_has_its_own_token() {
     assert_eq!(said["current-context"], "one");
     assert_eq!(said["users"][1], json!({"name": "space", "user": {"token": "secret-of-space"}}));
     assert_eq!(said["contexts"][1]["context"]["namespace"], "main-0123456789ab-space");
+}
+
+#[test]
+fn row_26_with_a_plugin_the_kubeconfig_holds_no_token() {
+    let arguments = vec!["--config".to_owned(), "c".to_owned()];
+    let plugin = Plugin { program: "/bin/build-resources".to_owned(), arguments };
+    let said = with(|handover| {
+        let handover = Handover { plugin: Some(plugin), record: handover.record, ..*handover };
+        kubeconfig(&handover)
+    });
+    assert_eq!(said["users"][1]["user"]["exec"]["args"], json!(["--config", "c", "token", "b", "space"]));
+    assert!(!said.to_string().contains("secret-of"));
 }
 
 #[test]
@@ -99,7 +121,7 @@ fn row_19_a_child_is_handed_the_values_and_only_one_private_file_has_the_secrets
     let config: Config = parse(GOOD.as_bytes()).unwrap();
     let (granted, inherited) = ([granted("one", Kind::Pod, "builder")], [parent()]);
     let (record, pool) = (record("b"), config.pools()[0].1);
-    let handover = Handover { record: &record, pool, granted: &granted, inherited: &inherited };
+    let handover = Handover { record: &record, pool, granted: &granted, plugin: None, inherited: &inherited };
     let room = tempfile::tempdir().unwrap();
     let out = room.path().join("out");
     write(&handover, &out).unwrap();

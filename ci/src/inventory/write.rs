@@ -21,6 +21,13 @@ pub struct InventoryError {
     source: io::Error,
 }
 
+impl InventoryError {
+    /// What happened at `path`.
+    pub fn of(path: &Path, source: io::Error) -> Self {
+        InventoryError { path: path.to_owned(), source }
+    }
+}
+
 impl Failure for InventoryError {
     fn reason(&self) -> Reason {
         Reason::Output

@@ -14,7 +14,6 @@ use super::Place;
 use super::owner::metadata;
 use crate::config::Kind;
 
-const NAME: &str = "build-resources";
 /// Most pods of a namespace whose label names no quota.
 const PODS: u64 = 20;
 
@@ -33,7 +32,7 @@ pub(super) fn quota(place: &Place<'_>) -> ResourceQuota {
         hard.insert("limits.memory".to_owned(), Quantity(format!("{}Mi", ram.get())));
     }
     ResourceQuota {
-        metadata: metadata(place, NAME, Some(place.namespace)),
+        metadata: metadata(place, place.only(), Some(place.namespace)),
         spec: Some(ResourceQuotaSpec { hard: Some(hard), ..ResourceQuotaSpec::default() }),
         ..ResourceQuota::default()
     }
@@ -52,7 +51,7 @@ pub(super) fn defaults(place: &Place<'_>) -> Option<LimitRange> {
         limits.insert("memory".to_owned(), Quantity(format!("{}Mi", (ram.get() / pods).max(1))));
     }
     (!limits.is_empty()).then(|| LimitRange {
-        metadata: metadata(place, NAME, Some(place.namespace)),
+        metadata: metadata(place, place.only(), Some(place.namespace)),
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),

@@ -4,18 +4,22 @@
 //! same objects and making them twice is making them once. Input: a checked configuration and a request.
 
 mod account;
+mod holder;
 mod limits;
 mod network;
 mod owner;
 mod pod;
+pub mod project;
+pub mod rights;
 mod space;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, Pod, ResourceQuota, ServiceAccount};
+use k8s_openapi::api::core::v1::{LimitRange, Pod, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
-pub use account::{ACCOUNT, OBJECT_RIGHTS, POD_RIGHTS, SPACE_RIGHTS};
+pub use account::{Granted, PROJECT_ADMIN};
+pub use holder::Holder;
 pub use owner::{Key, build_selector, reading, request_selector, system_selector};
 pub use pod::CONTAINER;
 
@@ -39,7 +43,9 @@ pub struct Place<'a> {
     pub pool: &'a Pool,
     /// What the node's label means there.
     pub label: &'a Label,
-    /// The name of its namespace.
+    /// The name of what holds everything of it, which is never used twice.
+    pub holder: &'a str,
+    /// The namespace in which it is: one of its own with the holder's name, or the provider's shared one.
     pub namespace: &'a str,
     /// When it ends at the latest.
     pub until: Timestamp,
@@ -47,48 +53,82 @@ pub struct Place<'a> {
     pub max_age: u64,
 }
 
-/// Everything that is made for one node, in the order in which it is made.
+impl<'a> Place<'a> {
+    /// Whether it shares its namespace with others.
+    pub fn is_shared(&self) -> bool {
+        self.provider.shared().is_some()
+    }
+
+    /// The name of its pod.
+    pub fn pod(&self) -> &'a str {
+        if self.is_shared() { self.holder } else { account::MACHINE }
+    }
+
+    /// The name of the job's account, and of its role and their binding.
+    pub fn account(&self) -> &'a str {
+        if self.is_shared() { self.holder } else { account::ACCOUNT }
+    }
+
+    /// The name of what there is one of.
+    fn only(&self) -> &'a str {
+        if self.is_shared() { self.holder } else { "build-resources" }
+    }
+}
+
+/// Everything that is made for one node.
 #[derive(Debug, Clone)]
 pub struct Objects {
     /// What holds all the others, and takes them with it.
-    pub namespace: Namespace,
+    pub holder: Holder,
     /// What a container gets that asks for nothing.
     pub defaults: Option<LimitRange>,
     /// Who may come in over the network.
     pub network: NetworkPolicy,
-    /// As whom the job acts.
-    pub account: ServiceAccount,
-    /// What the job may do.
-    pub role: Role,
-    /// That it may.
-    pub binding: RoleBinding,
+    /// As whom the job acts, where that is not the holder.
+    pub account: Option<ServiceAccount>,
+    /// What may be done, where that is made up for this node alone.
+    pub roles: Vec<Role>,
+    /// Who may do it.
+    pub bindings: Vec<RoleBinding>,
     /// The machine, for a label that is one.
     pub pod: Option<Pod>,
-    /// How much may live in the namespace.
-    pub quota: ResourceQuota,
+    /// How much may live in the namespace, where it is the node's own.
+    pub quota: Option<ResourceQuota>,
 }
 
 impl Objects {
     /// The objects of one node.
     pub fn of(place: &Place<'_>) -> Self {
+        let own = !place.is_shared();
         Objects {
-            namespace: space::namespace(place),
-            defaults: limits::defaults(place),
+            holder: holder::holder(place),
+            defaults: limits::defaults(place).filter(|_| own),
             network: network::policy(place),
-            account: account::account(place),
-            role: account::role(place),
-            binding: account::binding(place),
+            account: own.then(|| account::account(place)),
+            roles: account::roles(place),
+            bindings: account::bindings(place),
             pod: match place.label.kind {
                 Kind::Pod => Some(pod::pod(place)),
                 Kind::Namespace | Kind::Project => None,
             },
-            quota: limits::quota(place),
+            quota: own.then(|| limits::quota(place)),
+        }
+    }
+
+    /// Says of each that the holder of this UID takes it along. A namespace does so by itself.
+    pub fn held_by(&mut self, uid: &str) {
+        let Some(owner) = self.holder.owner(uid) else { return };
+        let all = self.roles.iter_mut().map(|one| &mut one.metadata);
+        let all = all.chain(self.bindings.iter_mut().map(|one| &mut one.metadata));
+        let all = all.chain(self.pod.iter_mut().map(|one| &mut one.metadata));
+        for metadata in all.chain([&mut self.network.metadata]) {
+            metadata.owner_references = Some(vec![owner.clone()]);
         }
     }
 }
 
-/// The name of a node's namespace: pool, request, node, attempt. At most 63 characters, and never used twice.
-pub fn namespace_name(pool: &Name, id: &str, at: usize, attempt: u32) -> String {
+/// The name of a node's holder: pool, request, node, attempt. At most 63 characters, and never used twice.
+pub fn holder_name(pool: &Name, id: &str, at: usize, attempt: u32) -> String {
     format!("{pool}-{id}-{at}-{attempt}")
 }
 

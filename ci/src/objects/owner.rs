@@ -77,6 +77,16 @@ pub fn build_selector(place: &Place<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([(Key::System.text(), place.system.to_string()), (key.text(), value)])
 }
 
+/// Selects the pod of one node.
+pub(super) fn node_selector(place: &Place<'_>) -> BTreeMap<String, String> {
+    let ours = [
+        (Key::System, place.system.to_string()),
+        (Key::Request, place.id.to_owned()),
+        (Key::Node, place.node.name.to_string()),
+    ];
+    ours.map(|(key, value)| (key.text(), value)).into()
+}
+
 /// The metadata of an object in the namespace, and with `namespace` none of the namespace itself.
 pub(super) fn metadata(place: &Place<'_>, name: &str, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {

@@ -10,19 +10,14 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use super::Place;
 use super::owner::metadata;
-use super::{ACCOUNT, Place};
 use crate::config::Limits;
 
 /// The name of the container.
 pub const CONTAINER: &str = "node";
 /// Ends at once when told to, and as process 1 takes in the orphans that a job leaves, in any shell.
 const FOR_EVER: &str = "trap 'exit 0' TERM INT; while :; do sleep 30 & wait $!; done";
-
-/// The name of the pod is the name of the node.
-pub(super) fn name(place: &Place<'_>) -> String {
-    place.node.name.to_string()
-}
 
 /// The pod.
 pub(super) fn pod(place: &Place<'_>) -> Pod {
@@ -31,8 +26,9 @@ pub(super) fn pod(place: &Place<'_>) -> Pod {
         containers: vec![container(place)],
         restart_policy: Some("Never".to_owned()), // a container that starts again has lost the job's files
         active_deadline_seconds: Some(i64::try_from(place.max_age).unwrap_or(i64::MAX)),
-        service_account_name: Some(ACCOUNT.to_owned()), // so that a token can be bound to this pod
+        service_account_name: Some(place.account().to_owned()), // so that a token can be bound to this pod
         automount_service_account_token: Some(false),
+        hostname: Some(place.node.name.to_string()), // what a prompt shows; the pods of all nodes may have one name
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(5),
         node_selector: (!label.node_selector.is_empty()).then(|| label.node_selector.clone()),
@@ -45,7 +41,7 @@ pub(super) fn pod(place: &Place<'_>) -> Pod {
         }),
         ..PodSpec::default()
     };
-    Pod { metadata: metadata(place, &name(place), Some(place.namespace)), spec: Some(spec), ..Pod::default() }
+    Pod { metadata: metadata(place, place.pod(), Some(place.namespace)), spec: Some(spec), ..Pod::default() }
 }
 
 fn container(place: &Place<'_>) -> Container {

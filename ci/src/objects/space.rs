@@ -9,7 +9,7 @@ use super::owner::metadata;
 
 /// The namespace. `privileged` only where the label is, which the provider had to allow.
 pub(super) fn namespace(place: &Place<'_>) -> Namespace {
-    let mut meta = metadata(place, place.namespace, None);
+    let mut meta = metadata(place, place.holder, None);
     let host = place.label.volumes.iter().any(|volume| volume.host_path.is_some());
     let level = if place.label.privileged || host { "privileged" } else { "baseline" };
     let labels = meta.labels.get_or_insert_default();

@@ -13,5 +13,5 @@ pub use buildset::{Buildset, BuildsetError, Member};
 pub use ledger::{Entry, Ledger, Waiter};
 #[cfg(test)]
 pub(crate) use record::tests;
-pub use record::{Body, Phase, Record, Spot, Tried};
+pub use record::{Body, Note, Phase, Record, Spot, Tried};
 pub use store::{Listing, StateError, Store};

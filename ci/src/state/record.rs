@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StateError;
 use crate::config::{Name, OURS, label_value};
-use crate::objects::{Key, namespace_name};
+use crate::objects::{Key, holder_name};
 use crate::request::Request;
 
 /// How far a request came.
@@ -36,6 +36,23 @@ impl Phase {
             Phase::Making => "making",
             Phase::Ready => "ready",
             Phase::Releasing => "releasing",
+        }
+    }
+}
+
+/// What a request waits for, beyond what its phase says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// A quota of the cluster has no room for one of its nodes.
+    WaitingQuota,
+}
+
+impl Note {
+    /// The note as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Note::WaitingQuota => "waiting-quota",
         }
     }
 }
@@ -80,6 +97,9 @@ pub struct Body {
     /// Where it could not be served, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<Tried>,
+    /// What it waits for, beyond what the phase says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
     /// What went wrong on the way, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
@@ -118,6 +138,7 @@ impl Record {
             attempts,
             until,
             tried: Vec::new(),
+            note: None,
             failures: Vec::new(),
         };
         Record { id, body, holder: None, renewed: now, duration: 0, uid: String::new(), version: None }
@@ -135,15 +156,20 @@ impl Record {
         now > self.lapses()
     }
 
-    /// The names of the namespaces that it holds now; earlier attempts are not among them.
-    pub fn namespaces(&self) -> Vec<String> {
+    /// The names of the holders of its nodes now; earlier attempts are not among them.
+    pub fn holders(&self) -> Vec<String> {
         let Some(spot) = &self.body.spot else { return Vec::new() };
         self.body
             .attempts
             .iter()
             .enumerate()
-            .map(|(at, attempt)| namespace_name(&spot.pool, &self.id, at, *attempt))
+            .map(|(at, attempt)| holder_name(&spot.pool, &self.id, at, *attempt))
             .collect()
+    }
+
+    /// How far it is, in one word.
+    pub fn state(&self) -> &'static str {
+        self.body.note.map_or(self.body.phase.as_str(), Note::as_str)
     }
 
     /// Takes the next name for one node.
@@ -294,7 +320,7 @@ pub(crate) mod tests {
         let mut record = record("b");
         record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
         record.next_attempt(1);
-        assert_eq!(record.namespaces(), ["main-0123456789ab-0-1", "main-0123456789ab-1-2"]);
+        assert_eq!(record.holders(), ["main-0123456789ab-0-1", "main-0123456789ab-1-2"]);
     }
 
     #[test]
@@ -307,7 +333,7 @@ pub(crate) mod tests {
         record.body.request = record.body.request.clone().wishing(wish).unwrap();
         let spot = Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() };
         record.body.spot = Some(spot.clone());
-        let before = record.namespaces();
+        let before = record.holders();
         record.give_up(0, "no image".to_owned());
         assert_eq!(
             (record.body.phase, record.body.spot.as_ref(), record.spots().count()),
@@ -315,8 +341,8 @@ pub(crate) mod tests {
         );
         record.turn_to(1);
         record.body.spot = Some(spot);
-        assert_eq!(record.namespaces(), ["main-0123456789ab-0-3"]);
-        assert!(!before.contains(&record.namespaces()[0]));
+        assert_eq!(record.holders(), ["main-0123456789ab-0-3"]);
+        assert!(!before.contains(&record.holders()[0]));
         let lease = record.to_lease(&"ci".parse().unwrap()).unwrap();
         assert_eq!(Record::from_lease(&lease).unwrap().body, record.body);
     }

@@ -44,7 +44,9 @@ impl Lab {
             fs::create_dir_all(scratch.path().join(name)).unwrap();
         }
         fs::write(scratch.path().join("config.yaml"), CONFIG).unwrap();
-        Lab { cluster, scratch }
+        let lab = Lab { cluster, scratch };
+        lab.cluster.apply(&lab.run(&lab.ours(&["config", "rbac"]))); // the roles that jobs are granted
+        lab
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {

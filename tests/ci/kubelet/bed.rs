@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use proof::cluster::{Cluster, MachineImage};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, prepare};
 
 /// The words that a test may change before they are written down. The node has two cores for all tests together.
 const CONFIG: &str = "\
@@ -40,9 +40,7 @@ impl NodeBed {
     pub(crate) fn with(from: &str, to: &str) -> Option<Self> {
         static READY: OnceLock<()> = OnceLock::new();
         let cluster = Cluster::shared_full()?;
-        READY.get_or_init(|| {
-            cluster.kubectl(&["create", "namespace", "build-resources"]).expect_success();
-        });
+        READY.get_or_init(|| prepare(cluster));
         Some(NodeBed(Bed::on(cluster, CONFIG, from, to)))
     }
 

@@ -1,0 +1,266 @@
+//! Projects of OpenShift, against a real API server with a stand-in for what OpenShift adds to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use proof::cluster::Cluster;
+use proof::wait;
+use serde_json::json;
+
+use crate::bed::{Bed, arg, finished};
+
+const CONFIG: &str = "\
+system: SYSTEM
+hub: {namespace: HUB}
+leases: {duration: 3600, max-age: 28800, confirm: 1}
+labels: [{name: machine}, {name: space}]
+providers:
+  - name: here
+    driver: openshift
+    launch-retries: 1
+    pools:
+      - name: SYSTEM
+        labels:
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, memory: 64}
+          - {name: space, type: project, quota: {pods: 3}}
+";
+
+/// The kind that is asked for; the real one is not stored, and this one not for long.
+const KIND: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: projectrequests.project.openshift.io,
+  annotations: {api-approved.kubernetes.io: unapproved}}
+spec:
+  group: project.openshift.io
+  scope: Cluster
+  names: {plural: projectrequests, singular: projectrequest, kind: ProjectRequest, listKind: ProjectRequestList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+/// Does what OpenShift does with a request for a project, slowly and in OpenShift's order: a Namespace that says who asked
+/// and what for, then the rights of who asked, then pull credentials.
+struct StandInForOpenShift {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StandInForOpenShift {
+    fn start(bed: &Bed) -> Self {
+        bed.cluster.apply(KIND);
+        bed.cluster
+            .kubectl(&["wait", "--for=condition=Established", "crd", "projectrequests.project.openshift.io"])
+            .expect_success();
+        let over = Arc::new(AtomicBool::new(false));
+        let (flag, cluster) = (Arc::clone(&over), bed.cluster);
+        let (requester, prefix) = (requester(bed), format!("{}-", bed.system));
+        let thread = std::thread::spawn(move || {
+            while !flag.load(Ordering::Relaxed) {
+                let asked = cluster.get_json(&["projectrequests.project.openshift.io"]);
+                for request in asked["items"].as_array().unwrap() {
+                    let name = request["metadata"]["name"].as_str().unwrap();
+                    if name.starts_with(&prefix) {
+                        grant(cluster, name, request["description"].as_str().unwrap(), &requester);
+                    }
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50)); // how slow it is
+            }
+        });
+        StandInForOpenShift { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for StandInForOpenShift {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the stand-in failed");
+    }
+}
+
+fn requester(bed: &Bed) -> String {
+    format!("system:serviceaccount:{}:build-resources", bed.hub)
+}
+
+fn project(name: &str, description: &str, requester: &str) -> String {
+    let annotations = json!({"openshift.io/description": description, "openshift.io/requester": requester});
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}})
+        .to_string()
+}
+
+fn grant(cluster: &Cluster, name: &str, description: &str, requester: &str) {
+    let exists = cluster.kubectl(&["get", "namespace", name]).status.success();
+    if !exists {
+        cluster.apply(&project(name, description, requester));
+        let user = format!("--user={requester}");
+        cluster
+            .kubectl(&["create", "rolebinding", "admin", "--clusterrole=admin", &user, "-n", name])
+            .expect_success();
+        let mut text = String::new();
+        for account in ["default", "builder"] {
+            let secret = format!("{account}-dockercfg-x7x7x");
+            let host = "image-registry.openshift-image-registry.svc:5000";
+            let config = json!({host: {"auth": "eDp5"}}).to_string();
+            let objects = [
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": name},
+                    "type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": config}}),
+                json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": name},
+                    "imagePullSecrets": [{"name": secret}]}),
+            ];
+            objects.iter().for_each(|object| text += &format!("{object}\n---\n"));
+        }
+        cluster.apply(&text);
+    }
+    cluster.kubectl(&["delete", "projectrequests.project.openshift.io", name]).expect_success();
+}
+
+fn bed() -> Bed {
+    Bed::of(CONFIG, &Bed::unique("os"))
+}
+
+/// The name of the first attempt at the first node of a build.
+fn first_name(bed: &Bed, build: &str) -> (String, String) {
+    let id = build_resources::request::id(&bed.config.system, build);
+    (format!("{}-{id}-0-1", bed.system), id)
+}
+
+#[test]
+fn row_36_ten_requests_at_once_are_usable_when_handed_over_and_a_project_names_its_registry() {
+    let bed = bed();
+    let _openshift = StandInForOpenShift::start(&bed);
+    let tool = bed.least();
+    let requests: Vec<_> = (0..10)
+        .map(|number| {
+            let out = bed.path(&format!("out-{number}"));
+            let build = format!("b{number}");
+            let label = if number == 0 { "space" } else { "machine" };
+            let args =
+                ["request", "--build", &build, "--label", label, "--wait", "created", "--out", arg(&out)];
+            (bed.start_as(&tool, &args), out)
+        })
+        .collect();
+    for (number, (child, out)) in requests.into_iter().enumerate() {
+        finished(child).expect_success();
+        let kubeconfig = out.join("kubeconfig");
+        if number > 0 {
+            bed.cluster.kubectl_as(&kubeconfig, &["get", "pod", "machine"]).expect_success();
+            continue;
+        }
+        let inventory: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(out.join("inventory.json")).unwrap()).unwrap();
+        let registry = &inventory["all"]["vars"]["zuul"]["resources"]["space"]["registry"];
+        assert_eq!(
+            *registry,
+            json!({"host": "image-registry.openshift-image-registry.svc:5000", "pull-secret": "builder-dockercfg-x7x7x"})
+        );
+        for (question, answer) in [
+            (&["create", "deployments.apps"][..], "yes"),
+            (&["create", "rolebindings"], "yes"),
+            (&["get", "secrets"], "yes"),
+            (&["list", "namespaces"], "no"),
+            (&["get", "pods", "-n", "default"], "no"),
+        ] {
+            let asked = [&["auth", "can-i"][..], question].concat();
+            assert_eq!(bed.cluster.kubectl_as(&kubeconfig, &asked).stdout.trim(), answer, "{question:?}");
+        }
+    }
+    for number in 0..10 {
+        bed.run_as(&tool, &["release", &format!("b{number}"), "--wait"]).expect_success();
+    }
+    assert!(bed.namespaces().is_empty() && bed.records().is_empty() && bed.reserved().is_empty());
+}
+
+#[test]
+fn row_36_a_project_that_was_not_labelled_yet_is_taken_up_only_by_who_asked_for_it() {
+    let bed = bed();
+    let _openshift = StandInForOpenShift::start(&bed);
+    let tool = bed.least();
+    // One whose process died before it was labelled, and one of somebody who knew the name and the description.
+    let (mine, id) = first_name(&bed, "mine");
+    let (forged, other) = first_name(&bed, "forged");
+    let text = |id: &str| format!("build-resources system={} request={id} node=space", bed.system);
+    let grant = |name: &str, id: &str, who: &str| bed.cluster.apply(&project(name, &text(id), who));
+    let ask = json!({"apiVersion": "project.openshift.io/v1", "kind": "ProjectRequest", "metadata": {"name": mine},
+        "description": text(&id)});
+    bed.cluster.apply(&ask.to_string());
+    grant(&forged, &other, "eve");
+    for build in ["mine", "forged"] {
+        bed.run_as(&tool, &["request", "--build", build, "--label", "space"]).expect_success();
+    }
+    assert_eq!(bed.namespace("mine", 0), mine);
+    assert_eq!(bed.namespace("forged", 0), forged.replace("-0-1", "-0-2"), "another name is taken");
+    for build in ["mine", "forged"] {
+        bed.run_as(&tool, &["release", build, "--wait"]).expect_success();
+    }
+    let eves = bed.cluster.get_json(&["namespace", &forged]);
+    assert_eq!(eves["status"]["phase"], "Active", "what is another's is left alone");
+}
+
+#[test]
+fn row_36_the_cleaner_finds_what_was_never_labelled_and_leaves_fifty_of_others() {
+    let bed = bed();
+    let _openshift = StandInForOpenShift::start(&bed);
+    let tool = bed.least();
+    let (me, system) = (requester(&bed), &bed.system);
+    let mut text = String::new();
+    for number in 0..50 {
+        let (description, who) = match number % 5 {
+            0 => (format!("build-resources system={system} request=0123456789ab node=a"), "eve"),
+            1 => (format!("build-resources system={system}-2 request=0123456789ab node=a"), me.as_str()),
+            2 => (format!("build-resources system={system}"), me.as_str()),
+            3 => ("my project".to_owned(), me.as_str()),
+            _ => (String::new(), "eve"),
+        };
+        text += &format!(
+            "{}\n---\n",
+            project(&format!("{system}-0123456789a{}-{number}-1", number % 10), &description, who)
+        );
+    }
+    let lost = format!("{system}-0123456789ab-9-1");
+    text += &project(&lost, &format!("build-resources system={system} request=0123456789ab node=a"), &me);
+    bed.cluster.apply(&text);
+    let clean = || bed.run_as(&tool, &["--output", "json", "gc"]).expect_success().json();
+    assert_eq!(clean()["condemned"], json!([lost]));
+    wait::until("the second sighting", || {
+        let cleaned = clean();
+        if cleaned["deleted"] == json!([lost]) { Ok(()) } else { Err(cleaned.to_string()) }
+    });
+    wait::until("the project to end", || {
+        let found = bed.cluster.kubectl(&["get", "namespace", &lost]);
+        if found.status.success() { Err(found.stdout) } else { Ok(()) }
+    });
+    let alive = bed.cluster.get_json(&["namespaces"]);
+    let alive = alive["items"].as_array().unwrap().iter().filter(|one| {
+        one["status"]["phase"] == "Active" && one["metadata"]["name"].as_str().unwrap().starts_with(system)
+    });
+    assert_eq!(alive.count(), 50);
+}
+
+#[test]
+fn row_36_a_project_ends_with_its_lease_and_what_holds_it_is_named() {
+    let bed = Bed::of(&CONFIG.replace("duration: 3600", "duration: 3"), &Bed::unique("os"));
+    let _openshift = StandInForOpenShift::start(&bed);
+    let tool = bed.least();
+    bed.run_as(&tool, &["request", "--build", "b", "--label", "space"]).expect_success();
+    let name = bed.namespace("b", 0);
+    let patch = |text: &str| {
+        bed.cluster.kubectl(&["patch", "namespace", &name, "--type=merge", "-p", text]).expect_success();
+    };
+    patch(r#"{"metadata": {"finalizers": ["example.org/hold"]}}"#);
+    wait::until("the cleaner to take it", || {
+        let cleaned = bed.run_as(&tool, &["gc"]);
+        let named = cleaned.code() == Some(5) && cleaned.stdout.contains("example.org/hold");
+        if named { Ok(()) } else { Err(cleaned.stdout) }
+    });
+    patch(r#"{"metadata": {"finalizers": null}}"#);
+    wait::until("the cleaner to finish it", || {
+        bed.run_as(&tool, &["gc"]);
+        if bed.records().is_empty() { Ok(()) } else { Err(format!("{:?}", bed.namespaces())) }
+    });
+    assert!(bed.namespaces().is_empty() && bed.reserved().is_empty());
+}
