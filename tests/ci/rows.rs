@@ -33,16 +33,8 @@ const ROWS: &[Row] = &[
     (9, "Protection from eviction", ""),
     (10, "Quota", "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`"),
     (11, "Enforcement in the cluster", ""),
-    (
-        12,
-        "git push over exec",
-        "the far side of the tests is a process, not a pod; no command reaches it yet",
-    ),
-    (
-        13,
-        "Speculative state of many repositories",
-        "the far side of the tests is a process, not a pod; no command reaches it yet",
-    ),
+    (12, "git push over exec", "the file has 64 MiB, and 1 GiB only with `ROW_12_MIB=1024`"),
+    (13, "Speculative state of many repositories", ""),
     (14, "Streaming output", ""),
     (15, "Surviving disconnects", ""),
     (16, "True exit code", ""),

@@ -75,6 +75,12 @@ pub enum Command {
     Return(super::buildset::ReturnArgs),
     /// About a buildset: what its builds share.
     Buildset(super::buildset::BuildsetArgs),
+    /// Bring local repositories to a node, at the commits that are to be tested.
+    Sync(super::git::SyncArgs),
+    /// Be the ssh program of git, for pushes to nodes and clones from them.
+    GitSsh(super::git::GitSshArgs),
+    /// Be the remote helper of git, for URLs that begin with build-resources://.
+    GitRemote(super::git::GitRemoteArgs),
     /// Clean once: mark what nobody wants, delete what was marked before, finish what a dead process began.
     Gc(super::life::GcArgs),
     /// About the configuration; no cluster is asked.

@@ -7,6 +7,7 @@ mod buildset;
 mod configuration;
 mod credentials;
 mod fence;
+mod git;
 mod life;
 mod look;
 mod rbac;
@@ -63,7 +64,7 @@ pub async fn main(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::try_parse_from(git::as_helper(arguments.into_iter().collect())) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             let _ = write!(err, "{error}"); // where nobody listens, the code still says it
@@ -124,6 +125,9 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Release(args) => life::release(&desk, args).await,
         Command::Return(args) => buildset::give(&desk, args).await,
         Command::Buildset(args) => buildset::about(&desk, args).await,
+        Command::Sync(args) => git::sync(&desk, args).await,
+        Command::GitSsh(args) => git::git_ssh(&desk, args).await,
+        Command::GitRemote(args) => git::git_remote(&desk, args).await,
         Command::Gc(args) => life::gc(&desk, args).await,
         Command::Config(args) => Ok(configuration::run(&config, args)),
     }

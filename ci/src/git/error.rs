@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::drive::Stop;
 use crate::error::{Failure, Reason};
+use crate::exec::ExecError;
 
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum GitError {
     /// The build or its node.
     #[error(transparent)]
     Stop(#[from] Stop),
+    /// The session.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
     /// What was asked is not accepted.
     #[error("the {what} `{text}` is refused: {why}")]
     Refused {
@@ -73,6 +77,7 @@ impl Failure for GitError {
     fn reason(&self) -> Reason {
         match self {
             GitError::Stop(stop) => stop.reason(),
+            GitError::Exec(error) => error.reason(),
             GitError::Refused { .. } | GitError::Source { .. } => Reason::Usage,
             GitError::Tool(..) | GitError::Lacks(_) => Reason::Config,
             GitError::Far { .. } | GitError::Differs { .. } | GitError::Manifest(..) => Reason::Output,
@@ -83,6 +88,7 @@ impl Failure for GitError {
     fn cure(&self) -> Option<String> {
         let text = match self {
             GitError::Stop(stop) => return stop.cure(),
+            GitError::Exec(error) => return error.cure(),
             GitError::Source { why, .. } if why.contains("dubious ownership") => {
                 "run this as the owner of the repository; others' settings could run programs as you"
             }

@@ -2,5 +2,6 @@
 //! each of them is skipped, which is told on the terminal; with `CI` set it is a failure.
 
 mod bed;
+mod git;
 mod inventory;
 mod usable;
