@@ -14,3 +14,4 @@ mod host;
 mod images;
 mod rpms;
 mod traces;
+mod whole;

@@ -23,7 +23,7 @@ use crate::cache;
 use crate::command::run;
 
 /// Changes whenever the way of making does.
-const RECIPE: &str = "machine image 1";
+const RECIPE: &str = "machine image 2";
 const BUSYBOX: &str = "/usr/bin/busybox";
 /// What a machine's users would do with neither a network nor a display.
 const PYTHON_WITHOUT: &[&str] = &[
@@ -127,6 +127,7 @@ impl MachineImage {
             .program("/usr/bin/git")
             .program("/usr/bin/tar")
             .program("/usr/bin/python3")
+            .directory("/workspace", 0o755)
             .command(&["/bin/sh"])
     }
 
@@ -246,6 +247,8 @@ impl MachineImage {
             "config": {
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
                 "Cmd": self.command,
+                // Where jobs begin, and where `sync` puts repositories.
+                "WorkingDir": if found.has(Path::new("/workspace")) { "/workspace" } else { "/" },
             },
             "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
         });

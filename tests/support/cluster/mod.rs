@@ -28,10 +28,11 @@ mod whole;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition, NodeStatus, ServiceAccount};
 use kube::api::{Api, ObjectMeta, PostParams};
@@ -51,6 +52,9 @@ use crate::scratch::{Scratch, processes};
 use crate::wait;
 use node::Machine;
 use servers::{Ports, Scope};
+
+/// A controller or a node takes seconds to come up: it is not asked again at once.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// One cluster. See the head of this module.
 #[derive(Debug)]
@@ -114,7 +118,7 @@ impl Cluster {
         let (mut etcd, mut ports) = servers::start_etcd(dir, site);
         let (api, kubeconfig) = loop {
             let kubeconfig = identity::admin(dir, ports.api());
-            let ready = || ready(dir, &kubeconfig);
+            let ready = || ready(dir, &kubeconfig, ports.api());
             if let Some(api) = servers::start_api(dir, ports, scope, ready) {
                 break (api, kubeconfig);
             }
@@ -140,7 +144,10 @@ impl Cluster {
             );
         match found {
             Ok(Some(_)) => Ok(()),
-            other => Err(format!("{other:?}")),
+            other => {
+                std::thread::sleep(BETWEEN_LOOKS);
+                Err(format!("{other:?}"))
+            }
         }
     }
 
@@ -245,7 +252,7 @@ impl Cluster {
     pub fn restart_api_server(&self) {
         let mut api = self.api.lock().unwrap();
         assert!(api.is_none(), "the API server is up");
-        let ready = || ready(self.dir(), &self.kubeconfig);
+        let ready = || ready(self.dir(), &self.kubeconfig, self.address());
         let scope = match (&self.machine, &self.controllers) {
             (Some(machine), _) => Scope::Whole(machine.site()),
             (None, Some(_)) => Scope::Controllers,
@@ -316,7 +323,9 @@ fn kubectl(dir: &Path, kubeconfig: &Path, args: &[&str]) -> Finished {
     Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn ready(dir: &Path, kubeconfig: &Path) -> Result<(), String> {
+fn ready(dir: &Path, kubeconfig: &Path, server: SocketAddr) -> Result<(), String> {
+    // A process for each look would take the time that the server needs to come up.
+    drop(TcpStream::connect(server).map_err(|error| error.to_string())?);
     let said = kubectl(dir, kubeconfig, &["get", "--raw", "/readyz"]);
     if said.status.success() { Ok(()) } else { Err(said.stderr) }
 }

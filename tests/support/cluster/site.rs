@@ -98,6 +98,12 @@ impl Network {
         Network::at(64 + random[0] % 63, (random[1] % 64) * 4)
     }
 
+    /// Whether this machine has a way to it already.
+    fn taken(&self) -> bool {
+        let mut command = tool("ip", Path::new("/"));
+        !run(command.args(["route", "show", &self.pods()])).is_empty()
+    }
+
     fn at(second: u8, third: u8) -> Self {
         let at = |net: u8, host: u8| Ipv4Addr::new(100, second, third + net, host);
         Network { outside: at(2, 1), inside: at(2, 2), gateway: at(0, 1), second, third }
@@ -146,7 +152,8 @@ impl Site {
             assert!(holder.child().try_wait().unwrap().is_none(), "the site ended: {said}");
             Err(said)
         });
-        let site = Site { holder, network: Network::random() };
+        let network = std::iter::repeat_with(Network::random).find(|network| !network.taken());
+        let site = Site { holder, network: network.expect("it repeats") };
         site.join(dir);
         site
     }

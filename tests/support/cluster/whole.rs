@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kube::api::Api;
@@ -11,28 +10,31 @@ use super::image::MachineImage;
 use super::node::{self, Machine};
 use super::servers::Scope;
 use super::site::{self, Site};
-use super::{Cluster, certificates, directory};
-
-/// A node takes seconds to come up: it is not asked again at once.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+use super::{BETWEEN_LOOKS, Cluster, certificates, directory};
 
 impl Cluster {
     /// The whole: also a scheduler, kube-proxy, and a kubelet on containerd, on a network of its own that this machine
     /// reaches. The Node is ready, and the images `localhost/machine:1` and `localhost/bash:1` are there.
     ///
     /// # Panics
-    /// Where it cannot run; [`Cluster::shared_full`] tells instead.
+    /// Where it cannot run.
     pub fn full() -> Self {
         site::possible().unwrap_or_else(|why| panic!("no whole cluster can run here: {why}"));
-        Self::whole()
+        Cluster::whole()
     }
 
-    /// The whole cluster that all tests of this program share; none where it cannot run, which is told on the terminal.
-    /// Where `CI` is set, that is a failure.
+    /// The same, or none where it cannot run, which is told on the terminal.
+    ///
+    /// # Panics
+    /// Where it cannot run and `CI` is set: there nothing may be passed over.
+    pub fn full_or_told() -> Option<Self> {
+        site::possible_or_told().then(Cluster::whole)
+    }
+
+    /// The one that all tests of this program share.
     pub fn shared_full() -> Option<&'static Cluster> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| site::possible_or_told().then(Cluster::whole));
-        shared.as_ref()
+        SHARED.get_or_init(Cluster::full_or_told).as_ref()
     }
 
     fn whole() -> Self {
