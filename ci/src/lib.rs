@@ -17,6 +17,7 @@ pub mod cleanup;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod copy;
 pub mod drive;
 pub mod error;
 pub mod exec;

@@ -32,9 +32,9 @@ pub struct Cli {
     /// The kubeconfig that holds the contexts of the configuration.
     #[arg(long, global = true, env = "KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
-    /// Seconds after which waiting ends.
-    #[arg(long, global = true, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: u64,
+    /// Seconds after which waiting ends, 600 without it; for `exec`, after which the command is ended.
+    #[arg(long, global = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -83,6 +83,14 @@ pub enum Command {
     GitRemote(super::git::GitRemoteArgs),
     /// Clean once: mark what nobody wants, delete what was marked before, finish what a dead process began.
     Gc(super::life::GcArgs),
+    /// Run a command in a node; it goes on when the connection is cut, and so does what is seen of it.
+    Exec(super::exec::ExecArgs),
+    /// Show what a run in a node wrote.
+    Logs(super::exec::LogsArgs),
+    /// Copy a file or directory into a node: whole and proven, or not at all.
+    Put(super::copy::PutArgs),
+    /// Copy a file or directory out of a node: whole and proven, or not at all.
+    Fetch(super::copy::FetchArgs),
     /// About the configuration; no cluster is asked.
     Config(super::configuration::ConfigArgs),
 }

@@ -5,7 +5,9 @@
 mod args;
 mod buildset;
 mod configuration;
+mod copy;
 mod credentials;
+mod exec;
 mod fence;
 mod git;
 mod life;
@@ -90,6 +92,7 @@ pub async fn main(
 fn print(said: &Said, output: Output, out: &mut impl Write) -> io::Result<()> {
     match output {
         Output::Text => write!(out, "{}", said.text)?,
+        Output::Json if said.json.is_null() => {}
         Output::Json => writeln!(out, "{:#}", said.json)?,
     }
     out.flush()
@@ -113,7 +116,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     }
     let clusters = Clusters::connect(&config, cli.kubeconfig.as_deref()).await?;
     let me = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-    let desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout));
+    let desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout.unwrap_or(600)));
     match &cli.command {
         Command::Request(args) => request::run(&desk, cli, args).await,
         Command::List => look::list(&desk).await,
@@ -129,6 +132,10 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::GitSsh(args) => git::git_ssh(&desk, args).await,
         Command::GitRemote(args) => git::git_remote(&desk, args).await,
         Command::Gc(args) => life::gc(&desk, args).await,
+        Command::Exec(args) => exec::run(&desk, args, cli.timeout).await,
+        Command::Logs(args) => exec::logs(&desk, args).await,
+        Command::Put(args) => copy::put(&desk, args).await,
+        Command::Fetch(args) => copy::fetch(&desk, args).await,
         Command::Config(args) => Ok(configuration::run(&config, args)),
     }
 }
