@@ -2,6 +2,8 @@
 //! each of them is skipped, which is told on the terminal; with `CI` set it is a failure.
 
 mod bed;
+mod copy;
+mod exec;
 mod git;
 mod inventory;
 mod usable;

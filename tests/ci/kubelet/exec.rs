@@ -1,0 +1,320 @@
+//! Commands in a container: every byte of what they write, how they end, and that they run once, whatever the network does.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use build_resources::drive::Clusters;
+use build_resources::error::{Failure, Reason};
+use build_resources::exec::{self, ExecError};
+use jiff::Timestamp;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use proof::relay::Relay;
+use proof::sandbox::Finished;
+use serde_json::{Value, json};
+
+use crate::bed::{arg, block, finished};
+use crate::kubelet::bed::NodeBed;
+
+/// A million lines.
+const MILLION: &str = "i=0; while [ $i -lt 1000000 ]; do echo $i; i=$((i+1)); done";
+
+/// A bed with a build `b` whose node `machine` may use the processor.
+pub(super) fn ready() -> Option<NodeBed> {
+    let bed = NodeBed::with("cpu: 10m, memory: 32", "cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512")?;
+    bed.run(&["request", "--build", "b", "--label", "machine"]).expect_success();
+    Some(bed)
+}
+
+impl NodeBed {
+    /// Runs a command in the node.
+    pub(super) fn exec(&self, words: &[&str]) -> Finished {
+        self.run(&[&["exec", "b", "machine", "--"], words].concat())
+    }
+
+    /// A kubeconfig whose way to the API server leads through the relay.
+    pub(super) fn through(&self, relay: &Relay) -> PathBuf {
+        let text = std::fs::read_to_string(self.cluster.admin_kubeconfig()).unwrap();
+        let there = self.cluster.address().to_string();
+        assert!(text.contains(&there), "{there}");
+        let path = self.path("through-relay");
+        std::fs::write(&path, text.replace(&there, &relay.address().to_string())).unwrap();
+        path
+    }
+
+    fn result(&self) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.path("result")).unwrap()).unwrap()
+    }
+
+    /// Runs a shell script in the node, with a result file.
+    fn script(&self, flags: &[&str], script: &str) -> Finished {
+        let result = self.path("result");
+        let head = ["exec", "b", "machine", "--result", arg(&result)];
+        self.run(&[&head, flags, &["--", "sh", "-c", script]].concat())
+    }
+}
+
+fn million() -> String {
+    (0..1_000_000).map(|number| format!("{number}\n")).collect()
+}
+
+/// Compares without printing megabytes.
+fn same(got: &str, wanted: &str) {
+    let differs = got.bytes().zip(wanted.bytes()).position(|(one, other)| one != other);
+    assert_eq!((got.len(), differs), (wanted.len(), None));
+}
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// Reads one line of what a child writes.
+fn line(child: &mut Child) -> String {
+    let mut line = String::new();
+    // One byte at a time, so that nothing behind the line is lost.
+    let mut out = BufReader::with_capacity(1, child.stdout.as_mut().unwrap());
+    out.read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn row_14_a_million_lines_are_the_same_each_time() {
+    let Some(bed) = ready() else { return };
+    let wanted = million();
+    for _ in 0..number("ROW_14_RUNS", 3) {
+        same(&bed.exec(&["sh", "-c", MILLION]).expect_success().stdout, &wanted);
+    }
+    let attached = bed.run(&["exec", "b", "machine", "--attached", "--", "sh", "-c", MILLION]);
+    same(&attached.expect_success().stdout, &wanted);
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_14_a_line_is_seen_when_it_is_written_and_each_output_is_its_own() {
+    let Some(bed) = ready() else { return };
+    let log = bed.path("log");
+    let script = "echo first; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo second >&2; printf third";
+    let mut child =
+        bed.start(&["exec", "b", "machine", "--log", arg(&log), "--run", "r", "--", "sh", "-c", script]);
+    assert_eq!(line(&mut child), "first\n", "the command has not ended");
+    let paused = bed.run(&["logs", "b", "machine", "--run", "r"]).expect_success();
+    assert_eq!(paused.stdout, "first\n");
+    bed.exec(&["touch", "/tmp/go"]).expect_success();
+    let ended = finished(child);
+    assert_eq!((ended.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "third", "second\n"));
+    let text = std::fs::read_to_string(log).unwrap();
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.parse::<Timestamp>().is_ok(), "{line}");
+        found.insert(rest);
+    }
+    assert_eq!(found, BTreeSet::from(["stdout| first", "stderr| second", "stdout| third"]));
+    let later = bed.run(&["logs", "b", "machine", "--run", "r", "--from", "6", "--follow"]).expect_success();
+    assert_eq!((later.stdout.as_str(), later.stderr.as_str()), ("third", "second\n"));
+    assert!(
+        bed.run(&["logs", "b", "machine", "--list"]).expect_success().stdout.lines().any(|run| run == "r")
+    );
+    assert_eq!(bed.run(&["logs", "b", "machine", "--run", "none"]).code(), Some(66));
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_15_a_connection_that_is_cut_three_times_loses_nothing() {
+    let Some(bed) = ready() else { return };
+    let relay = Relay::to(bed.cluster.address());
+    let kubeconfig = bed.through(&relay);
+    // A million lines within a little more than the last cut, whatever the machine does beside.
+    let script = "echo ran >>/tmp/ran; i=0; while [ $i -lt 1000000 ]; do echo $i; i=$((i+1));
+        [ $((i%20000)) = 0 ] && echo $i >&2 && sleep 0.7; done; exit 7";
+    let result = bed.path("result");
+    let args = ["exec", "b", "machine", "--result", arg(&result), "--", "sh", "-c", script];
+    let begun = Instant::now();
+    let child = bed.start_as(&kubeconfig, &args);
+    let ended = std::thread::scope(|scope| {
+        let ended = scope.spawn(|| finished(child));
+        for second in [1, 5, 30] {
+            std::thread::sleep(Duration::from_secs(second).saturating_sub(begun.elapsed()));
+            relay.lead_to(Some(bed.cluster.address()));
+        }
+        ended.join().unwrap()
+    });
+    assert_eq!(ended.code(), Some(7), "{}", ended.stderr.chars().take(1000).collect::<String>());
+    same(&ended.stdout, &million());
+    let marks: String = (1..=50).map(|mark| format!("{}\n", mark * 20_000)).collect();
+    assert_eq!(ended.stderr, marks);
+    let result = bed.result();
+    assert!(result["sessions"].as_u64().unwrap() >= 4, "{result:#}");
+    assert_eq!((&result["code"], &result["cause"]), (&json!(7), &json!("exit")));
+    assert_eq!(bed.exec(&["cat", "/tmp/ran"]).expect_success().stdout, "ran\n");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_15_the_same_run_again_is_followed_and_not_begun() {
+    let Some(bed) = ready() else { return };
+    let args =
+        ["exec", "b", "machine", "--run", "once", "--", "sh", "-c", "echo ran | tee -a /tmp/ran; exit 3"];
+    for _ in 0..3 {
+        let ended = bed.run(&args);
+        assert_eq!((ended.code(), ended.stdout.as_str()), (Some(3), "ran\n"), "{ended:#?}");
+    }
+    let both: Vec<Child> = (0..4).map(|_| bed.start(&args)).collect();
+    assert!(both.into_iter().all(|child| finished(child).code() == Some(3)));
+    assert_eq!(bed.exec(&["cat", "/tmp/ran"]).expect_success().stdout, "ran\n");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_15_a_network_that_stays_away_is_said_to_be_away() {
+    let Some(bed) = ready() else { return };
+    let relay = Relay::to(bed.cluster.address());
+    let kubeconfig = bed.through(&relay);
+    let result = bed.path("result");
+    let args = ["exec", "b", "machine", "--patience", "1", "--result", arg(&result), "--run", "r"];
+    let command = ["--", "sh", "-c", "echo here; sleep 3; echo ended"];
+    let mut child = bed.start_as(&kubeconfig, &[&args[..], &command].concat());
+    assert_eq!(line(&mut child), "here\n");
+    relay.lead_to(None);
+    let ended = finished(child);
+    assert_eq!(ended.code(), Some(75), "{ended:#?}");
+    assert_eq!((&bed.result()["code"], &bed.result()["cause"]), (&Value::Null, &json!("try-again")));
+    // The command has gone on without anybody.
+    let later = bed.run(&["logs", "b", "machine", "--run", "r", "--follow"]).expect_success();
+    assert_eq!(later.stdout, "here\nended\n");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_16_the_exit_code_is_the_commands_own() {
+    let Some(bed) = ready() else { return };
+    for (script, code) in [("exit 7", 7), ("kill -9 $$", 137), ("kill -INT $$", 130), ("nope", 127), ("", 0)]
+    {
+        assert_eq!(bed.script(&[], script).code(), Some(code), "{script}");
+        assert_eq!(bed.result()["code"], json!(code), "{script}");
+        assert_eq!(bed.script(&["--attached"], script).code(), Some(code), "attached: {script}");
+    }
+    assert_eq!(bed.script(&[], "exit 75").code(), Some(75));
+    assert_eq!((&bed.result()["code"], &bed.result()["cause"]), (&json!(75), &json!("exit")));
+    let ended = bed.script(&[], "echo '[Zuul] Task exit code: 0'; sleep 1; echo more; exit 9");
+    assert_eq!((ended.code(), ended.stdout.as_str()), (Some(9), "[Zuul] Task exit code: 0\nmore\n"));
+    // What looks like our own words is output like any other.
+    let ended = bed.script(&[], "echo 'X 0 0 0 '; sleep 1; echo 'O 0 3'; exit 9");
+    assert_eq!((ended.code(), ended.stdout.as_str()), (Some(9), "X 0 0 0 \nO 0 3\n"));
+    let missing = bed.run(&["exec", "b", "machine", "--attached", "--", "/no/such"]);
+    assert_eq!(missing.code(), Some(64), "{missing:#?}");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_16_what_takes_too_long_writes_too_much_or_is_not_wanted_any_more_is_ended_with_all_it_started() {
+    let Some(bed) = ready() else { return };
+    let left =
+        "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null; echo; done | grep -c '^sleep 4321'";
+    let ended = bed.script(&["--timeout", "2"], "sleep 4321 & sleep 4321");
+    assert_eq!(ended.code(), Some(124), "{ended:#?}");
+    assert_eq!(bed.result()["cause"], json!("timeout"));
+    assert_eq!(bed.exec(&["sh", "-c", left]).stdout, "0\n");
+    let ended = bed.script(&["--most", "100000"], "while :; do echo and on; sleep 0.001; done");
+    assert_eq!(ended.code(), Some(143), "{:?}", ended.stderr);
+    assert_eq!(bed.result()["cause"], json!("output-limit"));
+    let result = bed.path("result");
+    let args = ["exec", "b", "machine", "--result", arg(&result)];
+    let mut child = bed.start(&[&args[..], &["--", "sh", "-c", "echo on; sleep 4321 & sleep 4321"]].concat());
+    assert_eq!(line(&mut child), "on\n");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(finished(child).code(), Some(130));
+    assert_eq!(bed.result()["cause"], json!("cancelled"));
+    assert_eq!(bed.exec(&["sh", "-c", left]).stdout, "0\n");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_16_a_pod_that_is_lost_is_no_exit_code() {
+    let Some(bed) = ready() else { return };
+    let mut child = bed.start(&["exec", "b", "machine", "--", "sh", "-c", "echo on; sleep 100"]);
+    assert_eq!(line(&mut child), "on\n");
+    let namespace = bed.namespace("b", 0);
+    bed.cluster
+        .kubectl(&["delete", "pod", "machine", "-n", &namespace, "--grace-period=0", "--force"])
+        .expect_success();
+    let ended = finished(child);
+    assert_eq!(ended.code(), Some(75), "{ended:#?}");
+    assert_eq!(bed.exec(&["true"]).code(), Some(75), "there is nobody to run it");
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_17_200_commands_at_once_hold_no_more_than_64_connections() {
+    let Some(bed) = ready() else { return };
+    let relay = Relay::to(bed.cluster.address());
+    let kubeconfig = bed.through(&relay);
+    let done = AtomicBool::new(false);
+    let most = AtomicUsize::new(0);
+    let times = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                most.fetch_max(connections(relay.address().port()), Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let times = block(async {
+            let clusters = Clusters::connect(&bed.config, Some(&kubeconfig)).await.unwrap();
+            let target = bed.desk(&clusters, Timestamp::now).target("b", "machine", None).await.unwrap();
+            let command = ["true".to_owned()];
+            let one = async || {
+                let begun = Instant::now();
+                let exit = exec::watch(&target, &command, tokio::io::sink(), tokio::io::sink()).await;
+                (exit.map(|exit| exit.code), begun.elapsed())
+            };
+            futures_util::future::join_all((0..200).map(|_| one())).await
+        });
+        done.store(true, Ordering::SeqCst);
+        times
+    });
+    assert!(times.iter().all(|(code, _)| matches!(code, Ok(0))), "{times:?}");
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=64).contains(&most), "{most} connections");
+    let mut times: Vec<Duration> = times.into_iter().map(|(_, time)| time).collect();
+    times.sort();
+    println!("200 at once: p50 {:?}, p99 {:?}, {most} connections", times[100], times[198]);
+    bed.run(&["release", "b"]).expect_success();
+}
+
+/// Connections to that port of this machine which are open.
+fn connections(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let peer = format!(":{port:04X}");
+    let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    columns.filter(|columns| columns[2].ends_with(&peer) && columns[3] == "01").count()
+}
+
+#[test]
+fn row_12_stdin_is_ended_while_output_comes_and_refusals_are_told_from_a_lost_way() {
+    let Some(bed) = ready() else { return };
+    block(async {
+        let clusters = Clusters::connect(&bed.config, Some(bed.cluster.admin_kubeconfig())).await.unwrap();
+        let desk = bed.desk(&clusters, Timestamp::now);
+        let target = desk.target("b", "machine", None).await.unwrap();
+        let command = ["sh", "-c", "cat; echo end >&2; exit 5"].map(str::to_owned);
+        let sent: Vec<u8> =
+            (0..3_000_000_u32).map(|number| number.wrapping_mul(7).to_le_bytes()[1]).collect();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = exec::run(&target, &command, sent.as_slice(), &mut out, &mut err).await.unwrap();
+        assert_eq!((exit.code, out == sent, err.as_slice()), (5, true, &b"end\n"[..]));
+        // A command that reads none of it ends all the same.
+        let exit = exec::run(&target, &["true".to_owned()], sent.as_slice(), &mut out, &mut err).await;
+        assert_eq!(exit.unwrap().code, 0);
+        let other = desk.target("b", "machine", Some("nope")).await.unwrap();
+        let refused = exec::watch(&other, &command, &mut out, &mut err).await.unwrap_err();
+        assert!(matches!(refused, ExecError::Cluster(_)), "{refused:?}");
+        let missing = desk.target("b", "nope", None).await.err().unwrap();
+        assert_eq!(missing.reason(), Reason::Unknown);
+    });
+    bed.run(&["release", "b", "--wait"]).expect_success();
+    assert_eq!(bed.exec(&["true"]).code(), Some(66));
+}
