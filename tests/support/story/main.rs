@@ -1,11 +1,12 @@
-//! The sandbox host for people: the main job as a story, and a host that stays up to type at.
+//! The sandbox host for people: the main job as a story, and a host that stays up to type at; and the story of build resources.
 //!
-//! Decides nothing: it shows what the agent's own binary does on a host of real parts and one stand-in.
+//! Decides nothing: it shows what the shipped binaries do on a host of real parts and one stand-in, or in a real cluster.
 #![allow(
     clippy::unwrap_used,
     reason = "part of the test bed: a failed step must stop the story where it stands"
 )]
 
+mod ci;
 mod fleet;
 mod hold;
 mod story;
@@ -35,6 +36,8 @@ enum Verb {
     },
     /// Show a roll-out: a MachineConfig in a real cluster, two nodes, and never both away.
     Fleet,
+    /// Show build resources: a pod for a job on a whole cluster, repositories, output, an artifact, and nothing left.
+    Ci,
     /// Start a host with a registry and a payload, and leave it running.
     Up,
     /// Run the agent on a host: `sandbox agent DIR status`.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
             fleet::tell();
             ExitCode::SUCCESS
         }
+        Verb::Ci => ci::tell(),
         Verb::Up => hold::start(false),
         Verb::Hold { story } => hold::hold(story),
         Verb::Agent { dir, args } => agent(&dir, &args),
