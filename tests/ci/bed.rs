@@ -99,6 +99,18 @@ impl Bed {
 
     /// An installation with this configuration, in which SYSTEM and HUB are replaced.
     pub(crate) fn of(text: &str, hub: &str) -> Self {
+        Bed::at(Bed::common(hub), text, hub)
+    }
+
+    /// One in a cluster of its own, for tests that count what an API server is asked.
+    pub(crate) fn undisturbed() -> Self {
+        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start_with_controllers()));
+        prepare(cluster);
+        Bed::at(cluster, CONFIG, HUB) // its servers die with the program
+    }
+
+    /// The cluster that all share, with the namespace of the records.
+    fn common(hub: &str) -> &'static Cluster {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         let cluster = CLUSTER.get_or_init(|| {
             let cluster = Cluster::start_with_controllers();
@@ -108,7 +120,7 @@ impl Bed {
         if hub != HUB {
             cluster.kubectl(&["create", "namespace", hub]).expect_success();
         }
-        Bed::at(cluster, text, hub)
+        cluster
     }
 
     /// An installation in that prepared cluster, with this configuration and one change to it.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proof::wait;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, arg};
 
 #[test]
 fn row_21_a_release_is_over_when_nothing_is_left() {
@@ -92,5 +92,76 @@ fn a_cluster_that_refuses_names_what_is_missing() {
     for word in ["cannot get resource \"leases\"", "config rbac"] {
         assert!(refused.stderr.contains(word), "{word}: {refused:#?}");
     }
+    assert!(bed.namespaces().is_empty() && bed.records().is_empty());
+}
+
+#[test]
+fn row_22_what_stays_empty_goes_unless_a_process_keeps_it() {
+    let bed = Bed::with("confirm: 1", "confirm: 1, idle-ttl: 2");
+    for build in ["left", "kept"] {
+        bed.run(&["request", "--build", build, "--label", "space"]).expect_success();
+    }
+    let mut owner = bed.start(&["keep", "kept"]);
+    let began = Timestamp::now();
+    wait::until("the empty one to be gone", || {
+        let cleaned = bed.json(&["gc"]);
+        assert!(!cleaned["idle"].to_string().contains("kept"), "{cleaned:#}");
+        if bed.run(&["show", "left"]).code() == Some(66) { Ok(()) } else { Err(cleaned.to_string()) }
+    });
+    wait::until("ten times as long", || {
+        bed.run(&["gc"]).expect_success();
+        let passed = Timestamp::now().duration_since(began).as_secs();
+        if passed > 20 { Ok(()) } else { Err(format!("{passed} s")) }
+    });
+    assert_eq!(bed.json(&["show", "kept"])["phase"], "ready", "its owner is alive");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+}
+
+#[test]
+fn row_42_a_held_build_survives_its_job_and_only_people_come_in() {
+    let bed = Bed::with("duration: 3600", "duration: 6");
+    let (job, people) = (bed.path("job"), bed.path("people"));
+    let labels = ["--label", "machine=own", "--label", "space", "--wait", "created", "--out", arg(&job)];
+    bed.run(&[&["request", "--build", "b"][..], &labels].concat()).expect_success();
+    let lapses = bed.json(&["show", "b"])["lapses"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let hold = ["hold", "b", "--for", "20s", "--by", "ada", "--reason", "a race", "--out", arg(&people)];
+    let held = bed.json(&hold);
+    assert_eq!((&held["held"]["by"], &held["held"]["reason"]), (&"ada".into(), &"a race".into()));
+    for context in ["own", "space"] {
+        let get = ["--context", context, "get", "pods"];
+        wait::until("the job's token to be refused", || {
+            let asked = bed.cluster.kubectl_as(&job.join("kubeconfig"), &get);
+            let refused = asked.stderr.contains("Unauthorized") || asked.stderr.contains("must be logged in");
+            if refused { Ok(()) } else { Err(format!("{asked:?}")) }
+        });
+        bed.cluster.kubectl_as(&people.join("kubeconfig"), &get).expect_success();
+    }
+    // The job's own end, and its lease, do not end it.
+    assert!(bed.run(&["release", "b"]).expect_success().stdout.contains("held"));
+    assert_eq!(bed.run(&["inventory", "b", "--out", arg(&bed.path("again"))]).code(), Some(5));
+    wait::until_true("the lease to be over", || Timestamp::now() > lapses);
+    assert_eq!(bed.json(&["gc"])["kept"], 2);
+    for shown in [bed.run(&["show", "b"]), bed.run(&["list"])] {
+        assert!(shown.stdout.contains("ada") && shown.stdout.contains("a race"), "{shown:#?}");
+    }
+    wait::until("the hold to be over", || {
+        let cleaned = bed.json(&["gc"]);
+        if bed.namespaces().is_empty() && bed.records().is_empty() {
+            Ok(())
+        } else {
+            Err(cleaned.to_string())
+        }
+    });
+}
+
+#[test]
+fn row_42_a_hold_is_bounded_and_can_be_ended() {
+    let bed = Bed::with("labels: [", "max-hold-age: 100\nlabels: [");
+    bed.run(&["request", "--build", "b", "--label", "space"]).expect_success();
+    let held = bed.json(&["hold", "b", "--for", "4h", "--by", "ada", "--reason", "long"]);
+    let until = held["held"]["until"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(until.duration_since(Timestamp::now()).as_secs() <= 100, "{held:#}");
+    bed.run(&["release", "b", "--held", "--wait"]).expect_success();
     assert!(bed.namespaces().is_empty() && bed.records().is_empty());
 }

@@ -10,6 +10,7 @@
 mod bed;
 mod buildset;
 mod cleaner;
+mod controller;
 mod crash;
 mod kubelet;
 mod lifetime;
@@ -18,5 +19,6 @@ mod providers;
 mod quota;
 mod rights;
 mod rows;
+mod serve;
 mod shared;
 mod usable;

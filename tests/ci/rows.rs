@@ -22,7 +22,7 @@ const ROWS: &[Row] = &[
     (
         6,
         "Crash-safe creation",
-        "at each write a fault in the client stands for the death of the process, which is killed only at 20 moments; no `serve`",
+        "at each write a fault in the client stands for the death of the process, which is killed only at 20 moments",
     ),
     (
         7,

@@ -97,7 +97,7 @@ impl Desk<'_> {
             for build in &layer {
                 match self.give_back(build, false).await {
                     Ok(Released::Gone) | Err(Stop::Unknown(_)) => {}
-                    Ok(Released::Going | Released::Kept(_)) => left.push(build.clone()),
+                    Ok(Released::Going | Released::Kept(_) | Released::Held(_)) => left.push(build.clone()),
                     Err(stop) => return Err(stop),
                 }
             }

@@ -34,13 +34,17 @@ pub fn fate(holder: &ObjectMeta, listing: &Listing, now: Timestamp, confirm: u64
     if wanted(holder, listing, now) {
         return if marked.is_some() { Fate::Spare } else { Fate::Keep };
     }
-    // A mark that is no number, or lies in the future, was not made by us: it is made anew.
-    let since = marked.and_then(|text| text.parse::<i64>().ok()).filter(|since| *since <= now.as_second());
-    match since {
+    match marked_since(holder, now) {
         None => Fate::Condemn,
         Some(since) if now.as_second().abs_diff(since) < confirm => Fate::Await,
         Some(_) => Fate::Delete,
     }
+}
+
+/// When a holder was marked. A mark that is no number, or lies in the future, was not made by us: it is made anew.
+pub fn marked_since(holder: &ObjectMeta, now: Timestamp) -> Option<i64> {
+    let marked = reading(holder.annotations.as_ref(), Key::Condemned)?;
+    marked.parse::<i64>().ok().filter(|since| *since <= now.as_second())
 }
 
 fn wanted(holder: &ObjectMeta, listing: &Listing, now: Timestamp) -> bool {

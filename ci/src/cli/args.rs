@@ -91,6 +91,10 @@ pub enum Command {
     Put(super::copy::PutArgs),
     /// Copy a file or directory out of a node: whole and proven, or not at all.
     Fetch(super::copy::FetchArgs),
+    /// Keep a build for people to look at, after its job.
+    Hold(super::hold::HoldArgs),
+    /// Do what has to be done without anybody asking: take up what dead processes began, and clean.
+    Serve(super::serve::ServeArgs),
     /// About the configuration; no cluster is asked.
     Config(super::configuration::ConfigArgs),
 }

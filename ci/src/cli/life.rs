@@ -27,6 +27,9 @@ pub struct ReleaseArgs {
     /// Wait until nothing of it is left.
     #[arg(long)]
     wait: bool,
+    /// Release it even if somebody holds it.
+    #[arg(long)]
+    held: bool,
 }
 
 /// How to clean.
@@ -48,10 +51,14 @@ pub(super) async fn keep(desk: &Desk<'_>, args: &BuildArgs) -> Result<Said, Prob
 
 pub(super) async fn release(desk: &Desk<'_>, args: &ReleaseArgs) -> Result<Said, Problem> {
     let build = &args.build;
+    if args.held {
+        desk.end_hold(&args.build).await?;
+    }
     let state = match desk.release(build, args.wait).await? {
         Released::Gone => "gone".to_owned(),
         Released::Going => "going".to_owned(),
         Released::Kept(until) => format!("kept until its buildset ends, at the latest {until}"),
+        Released::Held(_) => "held; `show` says by whom, and `release --held` ends it".to_owned(),
     };
     Ok(Said::new(format!("{build} is {state}\n"), json!({"build": build, "state": state})))
 }

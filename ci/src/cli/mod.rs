@@ -10,10 +10,12 @@ mod credentials;
 mod exec;
 mod fence;
 mod git;
+mod hold;
 mod life;
 mod look;
 mod rbac;
 mod request;
+mod serve;
 mod show;
 
 use std::io::{self, Write};
@@ -136,6 +138,9 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Logs(args) => exec::logs(&desk, args).await,
         Command::Put(args) => copy::put(&desk, args).await,
         Command::Fetch(args) => copy::fetch(&desk, args).await,
+        Command::Hold(args) => hold::run(&desk, args).await,
+        Command::Serve(args) if args.once => serve::run_once(&desk).await,
+        Command::Serve(args) => serve::keep_on(&desk, cli, args).await,
         Command::Config(args) => Ok(configuration::run(&config, args)),
     }
 }

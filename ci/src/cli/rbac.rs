@@ -43,7 +43,7 @@ pub fn manifest(config: &Config) -> Vec<Value> {
     }
     let records = json!({
         "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
-        "verbs": ["get", "list", "create", "update", "delete"],
+        "verbs": ["get", "list", "watch", "create", "update", "delete"],
     });
     // What builds return in confidence. It is owned by the Lease of its buildset, and goes with that.
     let secrets = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"]});
@@ -81,10 +81,13 @@ fn granted(hub: &Name, name: &str, namespace: Option<&Name>, rules: &[Value]) ->
 fn cluster_rules(projects: bool) -> Vec<Value> {
     let made = json!(["get", "create", "patch"]);
     let mut rules = vec![
-        json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "create", "patch", "delete"]}),
+        json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}),
         json!({"apiGroups": [""], "resources": ["resourcequotas", "limitranges", "serviceaccounts", "pods"], "verbs": made}),
         json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}),
         json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}),
+        json!({"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]}),
+        json!({"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}),
+        json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["delete"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
         json!({"apiGroups": [RBAC], "resources": ["rolebindings"], "verbs": made}),
@@ -107,7 +110,7 @@ fn cluster_rules(projects: bool) -> Vec<Value> {
 fn shared_rules() -> Vec<Value> {
     let made = json!(["get", "create", "patch"]);
     let mut rules = vec![
-        json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "create", "patch", "delete"]}),
+        json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
         // Some clusters ask for it before an object may say that its owner shall wait for it.
         json!({"apiGroups": [""], "resources": ["serviceaccounts/finalizers"], "verbs": ["update"]}),

@@ -44,6 +44,9 @@ pub(super) fn one(desk: &Desk<'_>, record: &Record) -> Said {
             shown(&tried.why)
         );
     }
+    if let Some(held) = desk.held(record) {
+        let _ = writeln!(text, "held      by {}: {}", shown(&held.by), shown(&held.reason));
+    }
     for failure in &body.failures {
         let _ = writeln!(text, "failure   {}", shown(failure));
     }
@@ -90,6 +93,7 @@ fn value(desk: &Desk<'_>, record: &Record) -> Value {
         "until": body.until.to_string(),
         "driven-by": record.holder,
         "tried": body.tried,
+        "held": desk.held(record),
         "failures": body.failures,
     })
 }
@@ -99,10 +103,20 @@ pub(super) fn all(desk: &Desk<'_>, listing: &Listing) -> Said {
     let now = (desk.clock)();
     let mut text = String::new();
     for record in &listing.records {
-        let state = if record.lapsed(now) { "lapsed" } else { record.state() };
+        let held = desk.held(record);
+        let state = match &held {
+            Some(_) => "held",
+            None if record.lapsed(now) => "lapsed",
+            None => record.state(),
+        };
         let nodes: Vec<&str> = record.body.request.nodes.iter().map(|node| node.name.as_str()).collect();
         let build = shown(&record.body.request.build);
-        let _ = writeln!(text, "{build:<24} {state:<13} {:<28} {}", record.lapses(), nodes.join(" "));
+        let _ = write!(text, "{build:<24} {state:<13} {:<28} {}", record.lapses(), nodes.join(" "));
+        match held {
+            Some(held) => writeln!(text, "  ({}: {})", shown(&held.by), shown(&held.reason)),
+            None => writeln!(text),
+        }
+        .unwrap_or(()); // writing to a String cannot fail
     }
     for odd in &listing.odd {
         let _ = writeln!(text, "unreadable: {odd}");
@@ -112,11 +126,31 @@ pub(super) fn all(desk: &Desk<'_>, listing: &Listing) -> Said {
     Said::new(text, json!({"builds": builds, "unreadable": odd}))
 }
 
-/// What a pass of the cleaner did. A namespace that is held up is said in the exit code.
+/// What a pass of the cleaner did. A namespace that is held up, or a provider that is away, is said in the exit code.
 pub(super) fn cleaned(report: &Report, dry: bool) -> Result<Said, Problem> {
+    let json = serde_json::to_value(report).map_err(|error| Problem {
+        reason: Reason::Bug,
+        message: error.to_string(),
+        cure: None,
+    })?;
+    Ok(Said { text: cleaned_text(report, dry), json, code: cleaned_code(report) })
+}
+
+/// What asks for a person comes before what a later pass mends.
+pub(super) fn cleaned_code(report: &Report) -> u8 {
+    match (report.is_blocked(), report.away.is_empty()) {
+        (true, _) => Reason::Blocked.exit_code(),
+        (false, false) => Reason::Again.exit_code(),
+        (false, true) => 0,
+    }
+}
+
+/// The same for people.
+pub(super) fn cleaned_text(report: &Report, dry: bool) -> String {
     let would = if dry { "would be " } else { "" };
     let mut text = format!("{} kept, {} reservations dropped\n", report.kept, report.pruned);
     for (what, names) in [
+        ("idle", &report.idle),
         ("marked", &report.condemned),
         ("deleted", &report.deleted),
         ("finished", &report.finished),
@@ -129,18 +163,17 @@ pub(super) fn cleaned(report: &Report, dry: bool) -> Result<Said, Problem> {
     for name in &report.waiting {
         let _ = writeln!(text, "waits for its second sighting: {}", shown(name));
     }
+    if report.queued > 0 {
+        let _ = writeln!(text, "{} more may go, when others are gone", report.queued);
+    }
     for (name, why) in &report.going {
         let _ = writeln!(text, "is going: {}: {why}", shown(name));
     }
     for odd in &report.odd {
         let _ = writeln!(text, "unreadable: {odd}");
     }
-    let json = serde_json::to_value(report).map_err(|error| Problem {
-        reason: Reason::Bug,
-        message: error.to_string(),
-        cure: None,
-    })?;
-    let held = report.going.values().any(|why| why.contains("finalizer") || why.contains("Failure"));
-    let code = if held || !report.odd.is_empty() { Reason::Blocked.exit_code() } else { 0 };
-    Ok(Said { text, json, code })
+    for (provider, why) in &report.away {
+        let _ = writeln!(text, "provider {provider} is away: {why}");
+    }
+    text
 }

@@ -38,6 +38,8 @@ fn help_teaches_and_names_every_exit_code() {
         "release",
         "return",
         "buildset",
+        "hold",
+        "serve",
         "gc",
         "config",
     ] {

@@ -58,11 +58,19 @@ impl Failure for ConfigError {
 /// # Errors
 /// When it cannot be read or is not valid.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    parse(&read(path)?)
+}
+
+/// Reads the bytes at `path`, one more than a configuration may have at most.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(BYTES as u64 + 1).read_to_end(&mut text))
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(&text)
+    Ok(text)
 }
 
 /// Decodes and checks a configuration.

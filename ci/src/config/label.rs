@@ -196,6 +196,10 @@ pub(super) const fn hundred() -> Amount {
     Amount::known(100)
 }
 
+pub(super) const fn a_day() -> Amount {
+    Amount::known(24 * 3600)
+}
+
 pub(super) const fn two_minutes() -> Amount {
     Amount::known(120)
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use decode::{ConfigError, load, parse};
+pub use decode::{ConfigError, load, parse, read};
 pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, filled};
 pub use metadata::{OURS, label_value};
 pub use nodeset::{Nodeset, together};
@@ -48,6 +48,9 @@ pub struct Config {
     /// What the builds of one buildset share.
     #[serde(default)]
     pub buildset: Buildsets,
+    /// How long a build may be held for looking at, in seconds.
+    #[serde(default = "label::a_day")]
+    pub max_hold_age: Amount,
 }
 
 /// One name that jobs may ask for.
@@ -84,11 +87,18 @@ pub struct Leases {
     pub max_age: Amount,
     /// How long after its first sighting the cleaner waits for the second.
     pub confirm: Amount,
+    /// How long a build that has only namespaces may leave them without a pod, unless a process keeps it; none means for ever.
+    pub idle_ttl: Option<Amount>,
 }
 
 impl Default for Leases {
     fn default() -> Self {
-        Leases { duration: Amount::known(3600), max_age: Amount::known(8 * 3600), confirm: Amount::known(60) }
+        Leases {
+            duration: Amount::known(3600),
+            max_age: Amount::known(8 * 3600),
+            confirm: Amount::known(60),
+            idle_ttl: None,
+        }
     }
 }
 

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use super::{DRIVER, Desk, Stop};
 use crate::request::{self, Request};
-use crate::state::{Phase, Record, StateError};
+use crate::state::{Phase, Record, StateError, Until};
 
 impl Desk<'_> {
     /// A record that this process drives, or one that is ready already.
     ///
     /// A record of which the driver is silent for too long is taken over where it stood. One that has lapsed, or is being
     /// released, begins anew under new names, because the cleaner may be deleting what it had.
-    pub(super) async fn claim(&self, request: Request) -> Result<Record, Stop> {
+    pub(super) async fn claim(&self, request: Request, wait: Until) -> Result<Record, Stop> {
         let id = request::id(&self.config.system, &request.build);
         let mut round = 0;
         loop {
@@ -25,7 +25,7 @@ impl Desk<'_> {
             let set = self.join(&id, &request).await?;
             let end = self.latest(&request, set.as_ref());
             let Some(record) = found else {
-                match self.store.create(&self.fresh(&id, &request, end)).await? {
+                match self.store.create(&self.fresh(&id, &request, (end, wait))).await? {
                     Some(made) => return Ok(made),
                     None => continue, // somebody was faster; look again
                 }
@@ -67,10 +67,11 @@ impl Desk<'_> {
         }
     }
 
-    fn fresh(&self, id: &str, request: &Request, end: Timestamp) -> Record {
+    fn fresh(&self, id: &str, request: &Request, (end, wait): (Timestamp, Until)) -> Record {
         let mut record = Record::new(id.to_owned(), request.clone(), end, (self.clock)());
         record.holder = Some(self.me.clone());
         record.duration = DRIVER;
+        record.body.wait = wait;
         record
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Decides: the order of the writes, and which refusals pass. Must not: change an object. Input: a plan.
 
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use serde::Serialize;
@@ -39,6 +41,20 @@ impl Desk<'_> {
             Err(error) if error.is_over_quota() => Ok(Ended::Full(error.to_string())),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Desk<'_> {
+    /// Makes an account and its bindings.
+    pub(super) async fn apply_rights(
+        &self,
+        cluster: &Cluster,
+        account: Option<&ServiceAccount>,
+        bindings: &[RoleBinding],
+    ) -> Result<(), ClusterError> {
+        let apply = Apply { cluster, seed: &self.me };
+        apply.each(account).await?;
+        apply.each(bindings).await
     }
 }
 

@@ -100,7 +100,9 @@ impl Desk<'_> {
             return Err(Stop::Unconfigured { provider: spot.provider.clone(), pool: spot.pool.clone() });
         };
         let attempt = record.body.attempts.get(at).copied().unwrap_or(1);
-        let holder = holder_name(&pool.name, &record.id, at, attempt);
+        let named = record.holders();
+        let holder = named.get(at).cloned();
+        let holder = holder.unwrap_or_else(|| holder_name(&pool.name, &record.id, at, attempt));
         Ok(then(&Place {
             system: &self.config.system,
             id: &record.id,

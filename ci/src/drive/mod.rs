@@ -7,7 +7,9 @@ mod claim;
 mod events;
 mod fallback;
 mod fill;
+mod hold;
 mod holder;
+mod lost;
 mod make;
 mod node;
 mod place;
@@ -25,7 +27,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
+pub use hold::PEOPLE;
 pub use holder::{Found, Holders};
+pub use lost::{loss, lost};
 pub use node::Node;
 pub use project::Registry;
 pub use release::Released;
@@ -33,15 +37,16 @@ pub use stop::Stop;
 pub use token::Granted;
 pub use verdict::{Verdict, judge};
 
+pub use crate::state::Until;
+
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::config::{Config, Name};
-use crate::error::{Failure, Reason};
 use crate::exec::Sessions;
 use crate::request::{self, Keep, Request};
 use crate::state::{Phase, Record, Store};
 
 /// For how many seconds a process that drives a request is believed to be alive without a word.
-const DRIVER: u64 = 30;
+pub(crate) const DRIVER: u64 = 30;
 
 /// The clusters of one configuration.
 #[derive(Clone)]
@@ -71,15 +76,6 @@ impl Clusters {
         }
         Ok(Clusters { hub, providers })
     }
-}
-
-/// How far a request shall come before it is handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// The objects are there.
-    Created,
-    /// The pods are ready, and the job's token may use them.
-    Ready,
 }
 
 /// Everything that a step needs.
@@ -119,7 +115,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When it cannot be served, or not yet.
     pub async fn request(&self, request: Request, until: Until) -> Result<Record, Stop> {
-        let record = self.claim(request).await?;
+        let record = self.claim(request, until).await?;
         if record.body.phase == Phase::Ready {
             return Ok(record);
         }
@@ -178,6 +174,16 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// When there is no such build, or it is not ready.
     pub async fn renew(&self, build: &str, seconds: u64) -> Result<Record, Stop> {
+        self.renewed(build, seconds, false).await
+    }
+
+    /// The same, for one lease, by a process that lives as long as the build is wanted: an empty namespace is no idle one
+    /// then.
+    async fn renew_as_alive(&self, build: &str) -> Result<Record, Stop> {
+        self.renewed(build, self.config.leases.duration.get(), true).await
+    }
+
+    async fn renewed(&self, build: &str, seconds: u64, alive: bool) -> Result<Record, Stop> {
         loop {
             let mut record = self.find(build).await?;
             if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
@@ -188,30 +194,14 @@ impl<'a> Desk<'a> {
                 Keep::Job => seconds,
                 Keep::Buildset => self.life(&record), // it is kept anyway, and longer
             };
+            if alive {
+                record.body.kept = Some(record.lapses());
+            }
             match self.store.write(&record).await {
                 Err(crate::state::StateError::Overtaken(_)) => {
                     self.pause(0, || Stop::Busy(build.to_owned())).await?
                 }
                 other => return Ok(other?),
-            }
-        }
-    }
-
-    /// Renews a build until it reaches its age, or this process ends. Three times within one lease, so that one answer may
-    /// be lost.
-    ///
-    /// # Errors
-    /// When the build is not ready, or any more.
-    pub async fn keep(&self, build: &str) -> Result<Record, Stop> {
-        let duration = self.config.leases.duration.get();
-        let pause = Duration::from_millis(duration.saturating_mul(1000) / 3);
-        let mut record = self.renew(build, duration).await?;
-        loop {
-            sleep(pause).await;
-            match self.renew(build, duration).await {
-                Ok(renewed) => record = renewed,
-                Err(stop) if stop.reason() == Reason::Again && !record.lapsed((self.clock)()) => {}
-                Err(stop) => return Err(stop),
             }
         }
     }
@@ -228,7 +218,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Writes a record that this process drives.
-    async fn write(&self, mut record: Record) -> Result<Record, Stop> {
+    pub(crate) async fn write(&self, mut record: Record) -> Result<Record, Stop> {
         record.holder = Some(self.me.clone());
         record.renewed = (self.clock)();
         record.duration = DRIVER;

@@ -4,16 +4,21 @@
 //! Input: a build. Each step may be done again by another process.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Desk, Found, Holders, Stop};
+use crate::cleanup::within;
 use crate::objects::{Key, reading};
-use crate::state::{Record, Spot};
+use crate::state::{Held, Record, Spot};
+
+/// How long a provider may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a release ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Released {
     /// Nothing of it is left.
     Gone,
@@ -21,10 +26,12 @@ pub enum Released {
     Going,
     /// It is kept for its buildset, until that ends or this time comes.
     Kept(Timestamp),
+    /// Somebody holds it; it goes when that is over.
+    Held(Held),
 }
 
 impl Desk<'_> {
-    /// Releases a build; with `wait` until nothing of it is left. One that is kept for its buildset stays.
+    /// Releases a build; with `wait` until nothing of it is left. One that is kept for its buildset, or held, stays.
     ///
     /// # Errors
     /// When there is no such build, another process drives it, or a holder does not go away.
@@ -35,8 +42,11 @@ impl Desk<'_> {
         self.give_back(build, wait).await
     }
 
-    /// Releases a build, kept or not.
+    /// Releases a build, kept or not. One that is held stays.
     pub(crate) async fn give_back(&self, build: &str, wait: bool) -> Result<Released, Stop> {
+        if let Some(held) = self.held(&self.find(build).await?) {
+            return Ok(Released::Held(held));
+        }
         let mut record = self.claim_for_release(build).await?;
         let mut round = 0;
         loop {
@@ -75,7 +85,8 @@ impl Desk<'_> {
     pub(super) async fn sweep_at(&self, spot: &Spot, record: &Record) -> Result<Vec<Found>, Stop> {
         let Some(cluster) = self.clusters.providers.get(&spot.provider) else { return Ok(Vec::new()) };
         let holders = Holders::of(cluster);
-        let mut left = holders.list(&self.config.system, Some(&record.id)).await?;
+        let found = holders.list(&self.config.system, Some(&record.id));
+        let mut left = within(PATIENCE, "looking", found).await?;
         // What was never labelled names no pool; it can only be of this request.
         let pool = |found: &Found| reading(found.meta.labels.as_ref(), Key::Pool).map(str::to_owned);
         left.retain(|found| pool(found).is_none_or(|pool| pool == spot.pool.as_str()));

@@ -75,6 +75,29 @@ pub enum Stop {
     /// Ours to mend.
     #[error("an object cannot be written: {0}")]
     Bug(String),
+    /// The pod of a node is gone from under the job.
+    #[error("node `{node}` is lost: {why}")]
+    Lost {
+        /// The node.
+        node: Name,
+        /// Why, in the cluster's words.
+        why: String,
+    },
+    /// Somebody keeps the build for looking at it.
+    #[error("`{}` holds the build `{}` until {until}: {}", shown(by), shown(build), shown(reason))]
+    Held {
+        /// The build.
+        build: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// How long.
+        until: jiff::Timestamp,
+    },
+    /// Its nodes share their namespace with others, and end with the job's account.
+    #[error("`{0}` cannot be held: its nodes end with the job's own account")]
+    Unholdable(String),
     /// What holds the objects of a node does not go away.
     #[error("`{holder}` does not go away: {why}")]
     Blocked {
@@ -93,7 +116,11 @@ impl Failure for Stop {
             Stop::Buildset(error) => error.reason(),
             Stop::Different(_) | Stop::NoPod(_) => Reason::Usage,
             Stop::Unknown(_) | Stop::NoNode { .. } => Reason::Unknown,
-            Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) | Stop::NoRoom(_) => Reason::Again,
+            Stop::NotReady { .. } | Stop::Busy(_) | Stop::Full(_) | Stop::NoRoom(_) | Stop::Lost { .. } => {
+                Reason::Again
+            }
+            Stop::Held { .. } => Reason::Blocked,
+            Stop::Unholdable(_) => Reason::Usage,
             Stop::Bug(_) => Reason::Bug,
             Stop::Unservable(_) => Reason::Unservable,
             Stop::Unconfigured { .. } => Reason::Config,
@@ -124,6 +151,11 @@ impl Failure for Stop {
                     .to_owned(),
             ),
             Stop::Launch { .. } | Stop::Bug(_) => None,
+            Stop::Lost { .. } => Some("release the build, and ask for its nodes again".to_owned()),
+            Stop::Held { .. } => Some("`build-resources release --held` ends the hold".to_owned()),
+            Stop::Unholdable(_) => {
+                Some("a provider of `mode: namespace` has nodes that can be held".to_owned())
+            }
             Stop::Blocked { .. } => Some(
                 "remove what holds it; nothing here ever strips a finalizer. `gc` finishes the release then"
                     .to_owned(),

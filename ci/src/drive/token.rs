@@ -24,6 +24,16 @@ const LONGEST: i64 = 3600;
 /// How many tokens of one request are asked for at a time.
 const AT_ONCE: usize = 8;
 
+/// Which token is wanted.
+pub(super) struct Wanted<'a> {
+    /// Of which account.
+    pub(super) account: &'a str,
+    /// What it ends with.
+    pub(super) bound: Option<BoundObjectReference>,
+    /// For how long.
+    pub(super) seconds: i64,
+}
+
 /// What a job gets for one node.
 #[derive(Clone)]
 pub struct Granted {
@@ -51,6 +61,7 @@ impl Desk<'_> {
     /// # Errors
     /// When the cluster refuses or is away.
     pub async fn grant_all(&self, record: &Record) -> Result<Vec<Granted>, Stop> {
+        not_held(record)?;
         let (cluster, left) = (self.cluster(record)?, self.left(record.body.until));
         let nodes = self.nodes(record)?;
         let all = stream::iter(&nodes).map(|node| self.grant(cluster, node, left)).buffered(AT_ONCE);
@@ -67,6 +78,7 @@ impl Desk<'_> {
         if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
             return Err(Stop::NotReady { build: build.to_owned(), phase: record.body.phase });
         }
+        not_held(&record)?;
         let nodes = self.nodes(&record)?;
         let found = nodes.iter().find(|one| one.name == *node);
         let found = found.ok_or_else(|| Stop::NoNode { build: build.to_owned(), node: node.to_string() })?;
@@ -84,6 +96,17 @@ impl Desk<'_> {
             Kind::Pod => Some(bound_to(cluster, node).await?),
             Kind::Namespace | Kind::Project => None, // the account goes with the namespace, and the token with it
         };
+        self.token_for(cluster, node, Wanted { account: &node.account, bound, seconds }).await
+    }
+
+    /// A token for the node's namespace.
+    pub(super) async fn token_for(
+        &self,
+        cluster: &Cluster,
+        node: &Node,
+        wanted: Wanted<'_>,
+    ) -> Result<Granted, Stop> {
+        let Wanted { account, bound, seconds } = wanted;
         let wanted = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: Some(Vec::new()),
@@ -94,9 +117,9 @@ impl Desk<'_> {
             ..TokenRequest::default()
         };
         let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client.clone(), &node.namespace);
-        let operation = || format!("create serviceaccounts/{}/token", node.account);
+        let operation = || format!("create serviceaccounts/{account}/token");
         let made = accounts
-            .create_token_request(&node.account, &PostParams::default(), &wanted)
+            .create_token_request(account, &PostParams::default(), &wanted)
             .await
             .map_err(|error| ClusterError::of(operation(), &error))?;
         let answer = made.status.and_then(|status| status.token.zip(status.expiration_timestamp));
@@ -115,6 +138,19 @@ impl Desk<'_> {
             expires: expires.0,
             registry,
         })
+    }
+}
+
+/// The job's credentials are over once people hold its build.
+fn not_held(record: &Record) -> Result<(), Stop> {
+    match &record.body.held {
+        None => Ok(()),
+        Some(held) => Err(Stop::Held {
+            build: record.body.request.build.clone(),
+            by: held.by.clone(),
+            reason: held.reason.clone(),
+            until: held.until,
+        }),
     }
 }
 

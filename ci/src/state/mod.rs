@@ -8,6 +8,7 @@ mod ledger;
 mod record;
 mod sets;
 mod store;
+mod words;
 
 pub use buildset::{Buildset, BuildsetError, Member};
 pub use ledger::{Entry, Ledger, Waiter};
@@ -15,3 +16,4 @@ pub use ledger::{Entry, Ledger, Waiter};
 pub(crate) use record::tests;
 pub use record::{Body, Note, Phase, Record, Spot, Tried};
 pub use store::{Listing, StateError, Store};
+pub use words::{Empty, Held, Until};

@@ -9,7 +9,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
-use super::StateError;
+use super::{Empty, Held, StateError, Until};
 use crate::config::{Name, OURS, label_value};
 use crate::objects::{Key, holder_name};
 use crate::request::Request;
@@ -103,6 +103,22 @@ pub struct Body {
     /// What went wrong on the way, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
+    /// How far whoever drives it shall bring it.
+    #[serde(default)]
+    pub wait: Until,
+    /// Who keeps it for looking at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// Until when a process has said that it is alive and wants it, even empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Timestamp>,
+    /// Since when its namespaces have no pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<Empty>,
+    /// The namespaces of nodes that were warm before, by the place of the node in the request; the others have names that
+    /// follow from the record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub warm: BTreeMap<usize, String>,
 }
 
 /// Most failures that a record keeps.
@@ -140,12 +156,20 @@ impl Record {
             tried: Vec::new(),
             note: None,
             failures: Vec::new(),
+            wait: Until::Ready,
+            held: None,
+            kept: None,
+            empty: None,
+            warm: BTreeMap::new(),
         };
         Record { id, body, holder: None, renewed: now, duration: 0, uid: String::new(), version: None }
     }
 
-    /// When it lapses, unless it is renewed.
+    /// When it lapses, unless it is renewed. Who holds it decides alone.
     pub fn lapses(&self) -> Timestamp {
+        if let Some(held) = &self.body.held {
+            return held.until;
+        }
         let seconds = i64::try_from(self.duration).unwrap_or(i64::MAX / 2);
         let lease = self.renewed.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
         lease.min(self.body.until)
@@ -156,6 +180,23 @@ impl Record {
         now > self.lapses()
     }
 
+    /// Whether it is to go, and nobody is at it.
+    pub fn is_let_go(&self) -> bool {
+        self.body.phase == Phase::Releasing && self.holder.is_none()
+    }
+
+    /// Whether its driver died while it made the objects, not longer than `longest` seconds ago. One that only waited for
+    /// room has nothing yet, and nobody who waits for it.
+    pub fn is_orphaned(&self, now: Timestamp, longest: u64) -> bool {
+        let grace = SignedDuration::from_secs(i64::try_from(longest).unwrap_or(i64::MAX / 2));
+        let end = self.lapses().checked_add(grace).unwrap_or(Timestamp::MAX);
+        self.body.phase == Phase::Making
+            && self.holder.is_some()
+            && self.lapsed(now)
+            && now <= end
+            && now <= self.body.until
+    }
+
     /// The names of the holders of its nodes now; earlier attempts are not among them.
     pub fn holders(&self) -> Vec<String> {
         let Some(spot) = &self.body.spot else { return Vec::new() };
@@ -163,7 +204,10 @@ impl Record {
             .attempts
             .iter()
             .enumerate()
-            .map(|(at, attempt)| holder_name(&spot.pool, &self.id, at, *attempt))
+            .map(|(at, attempt)| match self.body.warm.get(&at) {
+                Some(name) => name.clone(),
+                None => holder_name(&spot.pool, &self.id, at, *attempt),
+            })
             .collect()
     }
 
@@ -174,6 +218,7 @@ impl Record {
 
     /// Takes the next name for one node.
     pub fn next_attempt(&mut self, at: usize) {
+        self.body.warm.remove(&at);
         if let Some(attempt) = self.body.attempts.get_mut(at) {
             *attempt = attempt.saturating_add(1);
         }
@@ -313,6 +358,51 @@ pub(crate) mod tests {
         assert!(!record.lapsed(at(30)) && record.lapsed(at(31)));
         record.duration = 1_000_000;
         assert!(!record.lapsed(at(10_000)) && record.lapsed(at(10_001)));
+    }
+
+    #[test]
+    fn row_06_a_request_is_taken_up_when_its_driver_fell_silent_and_not_long_ago() {
+        let mut making = record("b"); // until 10,000
+        making.holder = Some("dead".to_owned());
+        making.duration = 30;
+        making.body.phase = Phase::Making;
+        let mut left = making.clone();
+        left.holder = None;
+        let mut waiting = making.clone();
+        waiting.body.phase = Phase::Waiting;
+        for (record, now, wanted) in [
+            (&making, 30, false),
+            (&making, 31, true),
+            (&making, 130, true),
+            (&making, 131, false),
+            (&left, 31, false),
+            (&waiting, 31, false),
+        ] {
+            assert_eq!(record.is_orphaned(at(now), 100), wanted, "{:?} at {now}", record.body.phase);
+        }
+        making.body.until = at(50);
+        assert!(!making.is_orphaned(at(51), 1_000));
+    }
+
+    #[test]
+    fn row_42_who_holds_a_record_decides_alone_when_it_lapses() {
+        let mut record = record("b");
+        record.duration = 30;
+        let held = |until| Held { by: "ada".to_owned(), reason: "a race".to_owned(), until: at(until) };
+        record.body.held = Some(held(20_000));
+        assert!(!record.lapsed(at(20_000)) && record.lapsed(at(20_001)));
+        let lease = record.to_lease(&"ci".parse().unwrap()).unwrap();
+        assert_eq!(Record::from_lease(&lease).unwrap(), record);
+    }
+
+    #[test]
+    fn row_41_a_node_that_was_warm_keeps_its_name_until_it_is_made_anew() {
+        let mut record = record("b");
+        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
+        record.body.warm.insert(0, "main-warm".to_owned());
+        assert_eq!(record.holders(), ["main-warm", "main-0123456789ab-1-1"]);
+        record.next_attempt(0);
+        assert_eq!(record.holders(), ["main-0123456789ab-0-2", "main-0123456789ab-1-1"]);
     }
 
     #[test]

@@ -102,6 +102,9 @@ impl Listing {
         if record.lapsed(now) {
             return true;
         }
+        if record.body.held.is_some() {
+            return false; // who holds it decides alone
+        }
         let buildset = record.body.request.buildset.as_ref();
         let ended = self.buildsets.iter().any(|set| buildset == Some(&set.name) && set.over(now));
         let heir = |other: &&Record| {
@@ -109,6 +112,25 @@ impl Listing {
             other.buildset.as_ref() == buildset && other.inherits.contains(&record.body.request.build)
         };
         ended && !self.records.iter().any(|other| heir(&other))
+    }
+
+    /// Adds what a Lease of ours says; a ledger is no record.
+    pub fn add(&mut self, lease: &Lease) {
+        if is_ledger(lease) {
+            return;
+        }
+        if Buildset::is(lease) {
+            match Buildset::from_lease(lease) {
+                Ok(set) => self.buildsets.push(set),
+                Err(error) => self.odd.push(error),
+            }
+            return;
+        }
+        self.living.extend(lease.metadata.uid.clone());
+        match Record::from_lease(lease) {
+            Ok(record) => self.records.push(record),
+            Err(error) => self.odd.push(error),
+        }
     }
 }
 
@@ -126,6 +148,11 @@ impl Store {
         let leases = Api::namespaced(hub.client.clone(), config.hub.namespace.as_str());
         let secrets = Api::namespaced(hub.client.clone(), config.hub.namespace.as_str());
         Store { leases, secrets, system: config.system.clone() }
+    }
+
+    /// The Leases of the hub's namespace, for those who keep others than records there.
+    pub fn leases(&self) -> &Api<Lease> {
+        &self.leases
     }
 
     /// Writes a record that must not be there yet; none when it is.
@@ -196,20 +223,7 @@ impl Store {
         loop {
             let page =
                 self.leases.list(&how).await.map_err(|error| ClusterError::of("list leases", &error))?;
-            for lease in page.items.iter().filter(|lease| !is_ledger(lease)) {
-                if Buildset::is(lease) {
-                    match Buildset::from_lease(lease) {
-                        Ok(set) => listing.buildsets.push(set),
-                        Err(error) => listing.odd.push(error),
-                    }
-                    continue;
-                }
-                listing.living.extend(lease.metadata.uid.clone());
-                match Record::from_lease(lease) {
-                    Ok(record) => listing.records.push(record),
-                    Err(error) => listing.odd.push(error),
-                }
-            }
+            page.items.iter().for_each(|lease| listing.add(lease));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => how = how.continue_token(&token),
                 None => return Ok(listing),
