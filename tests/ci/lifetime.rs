@@ -96,6 +96,28 @@ fn a_cluster_that_refuses_names_what_is_missing() {
 }
 
 #[test]
+fn row_08_a_pod_that_is_evicted_ends_its_keeper_with_the_reason() {
+    let bed = Bed::new();
+    let labels = ["--label", "machine=one", "--label", "machine=two", "--wait", "created"];
+    bed.run(&[&["request", "--build", "b"][..], &labels].concat()).expect_success();
+    let mut keeper = bed.start(&["keep", "b"]);
+    let record = bed.records().remove(0);
+    let kept = || bed.cluster.get_json(&["lease", "-n", "build-resources", &record]);
+    wait::until_true("the keeper to be at it", || kept().to_string().contains("kept"));
+    // No kubelet is here: what one would say is written by hand.
+    let status =
+        r#"{"status": {"phase": "Failed", "reason": "Evicted", "message": "the node is low on disk"}}"#;
+    let namespace = bed.namespace("b", 1);
+    let patch = ["patch", "pod", "machine", "-n", &namespace, "--subresource=status", "-p", status];
+    bed.cluster.kubectl(&patch).expect_success();
+    let status = wait::until("the keeper to end", || keeper.try_wait().unwrap().ok_or_else(String::new));
+    assert_eq!(status.code(), Some(75));
+    let shown = bed.run(&["show", "b"]).expect_success().stdout;
+    assert!(shown.contains("node `two` is lost: Evicted: the node is low on disk"), "{shown}");
+    bed.run(&["release", "b", "--wait"]).expect_success();
+}
+
+#[test]
 fn row_22_what_stays_empty_goes_unless_a_process_keeps_it() {
     let bed = Bed::with("confirm: 1", "confirm: 1, idle-ttl: 2");
     for build in ["left", "kept"] {

@@ -173,9 +173,17 @@ pub(super) async fn run(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) 
         patience: Duration::from_secs(args.patience),
     };
     let mut follow = Follow::new(job.clone(), Offsets::default());
-    let ended = match args.attached {
-        true => attached(desk, args, seconds).await,
-        false => detached(desk, args, &job, &mut follow).await,
+    let work = async {
+        match args.attached {
+            true => attached(desk, args, seconds).await,
+            false => detached(desk, args, &job, &mut follow).await,
+        }
+    };
+    let ended = select! {
+        biased; // what has ended well has ended well
+        ended = work => ended,
+        // There is nothing left that a session could be resumed with.
+        lost = lost(desk, args) => Err(lost),
     };
     let code = match &ended {
         Ok(outcome) => exit_code(outcome),
@@ -185,6 +193,14 @@ pub(super) async fn run(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) 
         write_result(path, &result(&ended, code, &follow, &job))?;
     }
     ended.map(|_| Said { text: String::new(), json: Value::Null, code })
+}
+
+/// Resolves with the reason when the node's pod is lost.
+async fn lost(desk: &Desk<'_>, args: &ExecArgs) -> Problem {
+    match desk.lost_in(&args.build, &args.node).await {
+        Ok(stop) => stop.into(),
+        Err(_) => std::future::pending().await, // the command itself says what is wrong
+    }
 }
 
 fn exit_code(outcome: &Outcome) -> u8 {

@@ -89,6 +89,8 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
             "between",
         ),
         (("driver: kubernetes", "driver: kubernetes\n    mode: open"), 8, "providers[0].mode", "open"),
+        (("labels:\n  - name: b", "max-hold-age: 1d\nlabels:\n  - name: b"), 2, "max-hold-age", "unit"),
+        (("labels:\n  - name: b", "leases: {idle-ttl: 0}\nlabels:\n  - name: b"), 2, "leases.idle-ttl", ""),
         (("system: ext-ci\n", ""), 4, "the document", "system"),
     ]);
 }

@@ -106,6 +106,19 @@ impl Desk<'_> {
         Ok(select_all(waits).await.0)
     }
 
+    /// Resolves once the pod of one node is lost, and has written it into the record by then.
+    ///
+    /// # Errors
+    /// When there is no such build or node, or its pod cannot be read at the beginning.
+    pub async fn lost_in(&self, build: &str, node: &str) -> Result<Stop, Stop> {
+        let record = self.find(build).await?;
+        let found = self.nodes(&record)?.into_iter().find(|one| one.name.as_str() == node);
+        let found = found.ok_or_else(|| Stop::NoNode { build: build.to_owned(), node: node.to_owned() })?;
+        let stop = self.lost_node(&record, found).await?.await;
+        self.note_loss(build, &stop).await;
+        Ok(stop)
+    }
+
     /// The same for one node, as a future that owns all that it needs.
     ///
     /// # Errors

@@ -6,4 +6,5 @@ mod copy;
 mod exec;
 mod git;
 mod inventory;
+mod lost;
 mod usable;
