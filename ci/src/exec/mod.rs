@@ -11,6 +11,8 @@ mod heart;
 mod pump;
 mod remote;
 mod sessions;
+#[cfg(test)]
+mod shells;
 mod stamp;
 #[cfg(test)]
 mod tests;

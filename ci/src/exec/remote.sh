@@ -1,18 +1,19 @@
 # What runs in the container, in any POSIX shell. `exec/remote.rs` says how it is called; comments stay here.
 # A run is a directory: out, err (what was written so far), run/ (whoever makes it has claimed the run), run/pid (who
 # supervises), run/group (the command's process group), code (the exit code, put there last and by rename), cause.
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
 end() {
   [ -e "$d/cause" ] || echo "$1" >"$d/cause"
   n=0 g=
   while [ -z "$g" ] && [ ! -e "$d/code" ] && [ $n -lt 50 ]; do
     [ -e "$d/run/group" ] && read -r g <"$d/run/group"
-    [ -n "$g" ] || sleep 0.1
+    [ -n "$g" ] || nap 0.1
     n=$((n+1))
   done
   [ -n "$g" ] || return 0
   kill -TERM -$g 2>/dev/null
   n=0
-  while kill -0 -$g 2>/dev/null && [ $n -lt 50 ]; do sleep 0.2; n=$((n+1)); done
+  while kill -0 -$g 2>/dev/null && [ $n -lt 50 ]; do nap 0.2; n=$((n+1)); done
   kill -KILL -$g 2>/dev/null
   return 0
 }
@@ -57,7 +58,7 @@ start() {
   [ -d "$d/run" ] || setsid setsid sh -c 'z=$1; shift; eval "$z"' build-resources "$z" supervise "$d" 0 0 "$l" "$t" "$@" \
     </dev/null >/dev/null 2>&1
   n=0
-  while [ ! -d "$d/run" ] && [ $n -lt 500 ]; do sleep 0.02; n=$((n+1)); done
+  while [ ! -d "$d/run" ] && [ $n -lt 500 ]; do nap 0.02; n=$((n+1)); done
 }
 # One piece of one file, announced by its place and length. The offset of the open file moves on with it.
 piece() {
@@ -83,7 +84,7 @@ view() {
     if [ $2 -gt $e ]; then piece 4 E $e $2; e=$((e+n)) s=$((s+n)); fi
     if [ -n "$s" ]; then
       i=0
-      [ $s -ge 262144 ] || [ -n "$f" ] || sleep 0.03
+      [ $s -ge 262144 ] || [ -n "$f" ] || nap 0.03
       continue
     fi
     if [ -n "$f" ]; then
@@ -102,7 +103,7 @@ view() {
     i=$((i+1))
     [ $((i%20)) = 0 ] && echo B
     if [ $i -gt 3000 ]; then echo R; exit 0; fi
-    if [ $i -lt 20 ]; then sleep 0.03; else sleep 0.2; fi
+    if [ $i -lt 20 ]; then nap 0.03; else nap 0.2; fi
   done
 }
 m=$1 d=$2 o=$3 e=$4 l=$5 t=$6
