@@ -162,7 +162,7 @@ fn row_36_ten_requests_at_once_are_usable_when_handed_over_and_a_project_names_i
             (&["create", "deployments.apps"][..], "yes"),
             (&["create", "rolebindings"], "yes"),
             (&["get", "secrets"], "yes"),
-            (&["list", "namespaces"], "no"),
+            (&["list", "nodes"], "no"),
             (&["get", "pods", "-n", "default"], "no"),
         ] {
             let asked = [&["auth", "can-i"][..], question].concat();

@@ -9,7 +9,7 @@ use proof::process::spawn;
 use proof::sandbox::binary;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, arg, finished};
+use crate::bed::{Bed, arg, finished, prepare};
 
 fn kubeconfig(cluster: &Cluster) -> Value {
     cluster.kubectl(&["config", "view", "--minify", "--raw", "-o", "json"]).expect_success().json()
@@ -113,6 +113,7 @@ fn start(config: &Path, kubeconfig: &Path, args: &[&str]) -> Child {
 fn row_38_a_hundred_buildsets_raced_from_eight_processes_are_never_split() {
     let bed = Bed::new();
     let other = Cluster::start();
+    prepare(&other);
     let kubeconfig = with_context(&bed, "there", &kubeconfig(&other));
     // Parents would rather go here, and children there: without affinity all of them would be split.
     let configs = [offering(&bed, "here", "there"), offering(&bed, "there", "here")];

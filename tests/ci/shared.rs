@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use build_resources::drive::Until;
+use build_resources::state::Phase;
 use proof::wait;
 
-use crate::bed::{Bed, arg, finished};
+use crate::bed::{Bed, arg, asking, block, finished};
+use crate::crash::{ask_with_every_fault, in_a_minute};
 
 /// Everything that could be left of a node.
 const KINDS: &str = "pods,serviceaccounts,roles,rolebindings,networkpolicies,secrets";
@@ -141,6 +144,33 @@ fn row_37_the_cleaner_takes_what_lost_its_record_and_nothing_of_others() {
     let accounts = bed.cluster.get_json(&["serviceaccounts", "-n", &bed.hub]);
     // The fifty, the tool's own, and the one that every namespace has.
     assert_eq!(accounts["items"].as_array().unwrap().len(), 52);
+}
+
+#[test]
+fn row_37_the_same_request_again_finishes_what_a_dead_process_began_in_a_shared_namespace() {
+    let bed = Bed::shared();
+    block(async {
+        let clusters = bed.clusters().await;
+        let builds = ask_with_every_fault(&bed, &clusters, &["machine"]).await;
+        let desk = bed.desk(&clusters, in_a_minute);
+        for build in &builds {
+            let record = desk.request(asking(build, &["machine"]), Until::Created).await.unwrap();
+            assert_eq!(record.body.phase, Phase::Ready, "{build}");
+        }
+        assert_eq!(ours(&bed).len(), 5 * builds.len(), "exactly one of each");
+        for build in &builds {
+            desk.release(build, false).await.unwrap();
+        }
+        for _ in 0..120 {
+            desk.clean(false).await.unwrap();
+            if ours(&bed).is_empty() && bed.records().is_empty() {
+                assert!(bed.reserved().is_empty(), "{:?}", bed.reserved());
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await; // between two looks
+        }
+        panic!("left: {:?} {:?}", ours(&bed), bed.records());
+    });
 }
 
 #[test]
