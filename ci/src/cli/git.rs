@@ -11,21 +11,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use serde_json::{Value, json};
 use tokio::net::unix::pipe;
 
 use super::{Problem, Said};
+use crate::cluster::ClusterError;
 use crate::config::Name;
-use crate::drive::Desk;
+use crate::drive::{Desk, Stop};
 use crate::exec;
-use crate::git::{self, Cache, Far, Git, GitError, Input, Manner, Output, Pipes, Source, Spot};
+use crate::git::{self, Far, Git, GitError, Input, Manner, Output, Pipes, Receiver, Source, Spot, Synced};
 
 /// Bring repositories to a node.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Only commits are sent: the one that is checked out, or the named one, which need not be on any branch. On the node it is the \
-branch of the same name, checked out in /workspace/src/NAME; changes to files that git knows are dropped there. What the node \
-has, or has in /opt/git/NAME, is not sent. A second run sends next to nothing.
+branch of the same name, checked out in src/NAME of the workspace, which is /workspace unless the label says another; changes \
+to files that git knows are dropped there. What the node has, or has in /opt/git/NAME, is not sent: a second run sends next to \
+nothing. Submodules, and files kept outside git, are not followed.
 
 Examples:
   build-resources sync 17 one ./project ./library
@@ -42,7 +46,7 @@ pub struct SyncArgs {
     /// Where to write, as JSON, what the node has then: name, path, branch, commit, tree.
     #[arg(long)]
     manifest: Option<PathBuf>,
-    /// The container; without it the first one.
+    /// The container; without it the side-car of the label, or the machine.
     #[arg(short, long)]
     container: Option<Name>,
     /// Send all branches and tags too.
@@ -95,19 +99,25 @@ pub(super) fn as_helper(arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsS
     arguments
 }
 
-/// A way to a container, with the build's own credentials.
-async fn way(desk: &Desk<'_>, spot: &Spot) -> Result<Far, GitError> {
-    let target =
-        desk.target(&spot.build, spot.node.as_str(), spot.container.as_ref().map(Name::as_str)).await?;
+/// A way to the container that receives, with the build's own credentials.
+async fn way(desk: &Desk<'_>, spot: &Spot) -> Result<(Far, Receiver), GitError> {
+    let named = spot.container.as_ref();
+    let mut target = desk.target(&spot.build, spot.node.as_str(), named.map(Name::as_str)).await?;
+    let pods: Api<Pod> = Api::namespaced(target.client.clone(), &target.namespace);
+    let operation = format!("get pods/{}", target.pod);
+    let pod = pods.get(&target.pod).await.map_err(|error| Stop::from(ClusterError::of(operation, &error)))?;
+    let receiver = Receiver::of(&pod, named, &target.container);
+    target.container.clone_from(&receiver.container);
     let target = Arc::new(target);
-    Ok(Arc::new(move |command, pipes| {
+    let far: Far = Arc::new(move |command, pipes| {
         let target = target.clone();
         Box::pin(async move {
             let Pipes { input, output, errors } = pipes;
             let exit = exec::run(&target, &command, input, output, errors).await?;
             Ok(exit.code)
         })
-    }))
+    });
+    Ok((far, receiver))
 }
 
 /// `sync`.
@@ -118,45 +128,50 @@ pub(super) async fn sync(desk: &Desk<'_>, args: &SyncArgs) -> Result<Said, Probl
         let _ = writeln!(io::stderr(), "warning: {warning}"); // where nobody listens, the sync still goes on
     }
     let spot = Spot { build: args.build.clone(), node: args.node.clone(), container: args.container.clone() };
-    let far = way(desk, &spot).await?;
+    let (far, receiver) = way(desk, &spot).await?;
     let manner = Manner {
-        root: format!("{}/src", git::WORKSPACE),
+        root: format!("{}/src", receiver.workspace),
         caches: git::CACHES.to_owned(),
-        cache: if args.container.is_some() { Cache::Copy } else { Cache::Borrow },
+        cache: receiver.cache,
         clean: args.clean,
         deadline: desk.deadline,
     };
     let done = git::sync(&git, &far, &wanted, &manner).await?;
-    let manifest = json!(done.entries);
     if let Some(path) = &args.manifest {
-        write(path, &manifest).map_err(|error| GitError::Manifest(path.clone(), error))?;
+        write(path, &json!(done.entries)).map_err(|error| GitError::Manifest(path.clone(), error))?;
     }
+    Ok(told(&done))
+}
+
+fn told(done: &Synced) -> Said {
     let lines = done.entries.iter().map(|one| format!("{} {} {}\n", one.name, one.branch, one.commit));
+    let lines: String = lines.collect();
+    let (all, pushed) = (done.entries.len(), done.pushed);
     let text = format!(
-        "{}{} repositories, {} sent anew, {} bytes there, {} bytes back\n",
-        lines.collect::<String>(),
-        done.entries.len(),
-        done.pushed,
-        done.sent,
-        done.received
+        "{lines}{all} repositories, {pushed} sent anew, {} bytes there, {} bytes back\n",
+        done.sent, done.received
     );
-    let numbers = json!({"repositories": manifest, "pushed": done.pushed, "sent": done.sent, "received": done.received});
-    Ok(Said::new(text, numbers))
+    let numbers =
+        json!({"repositories": done.entries, "pushed": pushed, "sent": done.sent, "received": done.received});
+    Said::new(text, numbers)
 }
 
 /// `git-ssh`.
 pub(super) async fn git_ssh(desk: &Desk<'_>, args: &GitSshArgs) -> Result<Said, Problem> {
-    let (service, address) = git::ssh(&args.arguments, git::WORKSPACE)?;
-    let far = way(desk, &address.spot).await?;
-    let code = git::serve(&far, service, &address, own_pipes()?).await?;
-    Ok(ended(code))
+    let (service, address) = git::ssh(&args.arguments)?;
+    let (far, receiver) = way(desk, &address.spot).await?;
+    let path = address.path(&receiver.workspace)?;
+    Ok(ended(git::serve(&far, service, &path, own_pipes()?).await?))
 }
 
 /// `git-remote`.
 pub(super) async fn git_remote(desk: &Desk<'_>, args: &GitRemoteArgs) -> Result<Said, Problem> {
-    let address = git::url(&args.url, git::WORKSPACE)?;
-    let code = git::helper(&address, || way(desk, &address.spot), own_pipes()?).await?;
-    Ok(ended(code))
+    let address = git::url(&args.url)?;
+    let found = || async {
+        let (far, receiver) = way(desk, &address.spot).await?;
+        Ok((far, address.path(&receiver.workspace)?))
+    };
+    Ok(ended(git::helper(found, own_pipes()?).await?))
 }
 
 /// Says nothing: standard output belongs to git.

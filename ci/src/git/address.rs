@@ -60,8 +60,18 @@ pub struct Spot {
 pub struct Address {
     /// Where it is.
     pub spot: Spot,
-    /// Its path, absolute and below the workspace.
-    pub path: String,
+    /// Its path as it was given.
+    path: String,
+}
+
+impl Address {
+    /// The path of the repository: `src/NAME` below the workspace, which may stand in front of it.
+    ///
+    /// # Errors
+    /// When it is no path of plain folders there.
+    pub fn path(&self, workspace: &str) -> Result<String, GitError> {
+        path(&self.path, workspace)
+    }
 }
 
 /// Reads `NODE`, or `NODE.CONTAINER`; neither can have a point in its name.
@@ -81,7 +91,6 @@ fn spot(build: &str, node: &str) -> Result<Spot, GitError> {
     Ok(Spot { build: build.to_owned(), node: name(node)?, container: container.map(name).transpose()? })
 }
 
-/// The path of a repository: `src/NAME`, with or without the workspace in front of it.
 fn path(text: &str, workspace: &str) -> Result<String, GitError> {
     let inside = |rest: &&str| rest.is_empty() || rest.starts_with('/');
     let below = text.strip_prefix(workspace).filter(inside).unwrap_or(text);
@@ -102,20 +111,20 @@ fn path(text: &str, workspace: &str) -> Result<String, GitError> {
 ///
 /// # Errors
 /// When it is something else.
-pub fn url(text: &str, workspace: &str) -> Result<Address, GitError> {
+pub fn url(text: &str) -> Result<Address, GitError> {
     let wrong = || refused("URL", text, "`build-resources://BUILD/NODE/src/NAME` is wanted");
     let rest = text.strip_prefix(SCHEME).ok_or_else(wrong)?.strip_prefix("://").ok_or_else(wrong)?;
     let (build, rest) = rest.split_once('/').ok_or_else(wrong)?;
     let (node, below) = rest.split_once('/').ok_or_else(wrong)?;
     let build = decoded(build).ok_or_else(wrong)?;
-    Ok(Address { spot: spot(&build, node)?, path: path(below, workspace)? })
+    Ok(Address { spot: spot(&build, node)?, path: below.to_owned() })
 }
 
 /// Reads what git gives to an ssh program: `NODE[.CONTAINER]@BUILD` and `git-receive-pack 'PATH'`.
 ///
 /// # Errors
 /// When it is something else: an option, another command, or a path that is not quoted as git quotes it.
-pub fn ssh(arguments: &[String], workspace: &str) -> Result<(Service, Address), GitError> {
+pub fn ssh(arguments: &[String]) -> Result<(Service, Address), GitError> {
     let [host, command] = arguments else {
         let why = "a host and one command are wanted; git gives them so with `GIT_SSH_VARIANT=simple`";
         return Err(refused("arguments", &arguments.join(" "), why));
@@ -130,7 +139,7 @@ pub fn ssh(arguments: &[String], workspace: &str) -> Result<(Service, Address), 
     let plain = quoted.strip_suffix('\'').filter(|path| !path.contains('\''));
     let plain =
         plain.ok_or_else(|| refused("command", command, "a service and one quoted path are wanted"))?;
-    Ok((service, Address { spot: spot(build, node)?, path: path(plain, workspace)? }))
+    Ok((service, Address { spot: spot(build, node)?, path: plain.to_owned() }))
 }
 
 fn refused(what: &'static str, text: &str, why: &str) -> GitError {
@@ -159,8 +168,8 @@ mod tests {
     const HOME: &str = "/workspace";
 
     fn taken(host: &str, command: &str) -> Option<(Service, String, String)> {
-        let (service, at) = ssh(&[host.to_owned(), command.to_owned()], HOME).ok()?;
-        Some((service, format!("{}/{}", at.spot.build, at.spot.node), at.path))
+        let (service, at) = ssh(&[host.to_owned(), command.to_owned()]).ok()?;
+        Some((service, format!("{}/{}", at.spot.build, at.spot.node), at.path(HOME).ok()?))
     }
 
     #[test]
@@ -199,15 +208,15 @@ mod tests {
             assert_eq!(taken(host, "git-receive-pack 'src/a'"), None, "{host:?}");
         }
         let option = ["-p", "22", "one@b", "git-receive-pack 'src/a'"].map(str::to_owned);
-        assert!(ssh(&option, HOME).unwrap_err().to_string().contains("GIT_SSH_VARIANT"));
+        assert!(ssh(&option).unwrap_err().to_string().contains("GIT_SSH_VARIANT"));
     }
 
     #[test]
     fn row_12_a_url_names_build_node_container_and_path() {
-        let at = url("build-resources://b%201/one.second/src/repo", HOME).unwrap();
+        let at = url("build-resources://b%201/one.second/src/repo").unwrap();
         assert_eq!((at.spot.build.as_str(), at.spot.node.as_str()), ("b 1", "one"));
         assert_eq!(at.spot.container.as_ref().map(Name::as_str), Some("second"));
-        assert_eq!(at.path, "/workspace/src/repo");
+        assert_eq!(at.path(HOME).unwrap(), "/workspace/src/repo");
         for bad in [
             "",
             "build-resources:",
@@ -222,7 +231,7 @@ mod tests {
             "build-resources://b%zz/n/a",
             "build-resources://b/n/../a",
         ] {
-            assert!(url(bad, HOME).is_err(), "{bad:?}");
+            assert!(url(bad).and_then(|at| at.path(HOME)).is_err(), "{bad:?}");
         }
     }
 }

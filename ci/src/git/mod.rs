@@ -17,6 +17,7 @@ mod far;
 mod local;
 mod names;
 mod plan;
+mod receiver;
 mod script;
 mod serve;
 mod sync;
@@ -27,10 +28,9 @@ pub use far::{Far, Input, Output, Pipes};
 pub use local::Git;
 pub use names::{Format, Id, RefName, Repository};
 pub use plan::{Cache, Entry, Facts, Source, Wanted, source};
+pub use receiver::Receiver;
 pub use serve::{helper, serve};
 pub use sync::{Manner, Synced, gather, sync};
 
-/// Where a job works on a node; repositories lie in `src` below it.
-pub const WORKSPACE: &str = "/workspace";
 /// Where images keep repositories that most jobs want.
 pub const CACHES: &str = "/opt/git";

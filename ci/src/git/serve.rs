@@ -5,7 +5,7 @@
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::GitError;
-use super::address::{Address, Service};
+use super::address::Service;
 use super::far::{Far, Input, Output, Pipes};
 use super::script::{self, Current};
 
@@ -16,10 +16,10 @@ const LINE: u64 = 4096;
 ///
 /// # Errors
 /// When the connection breaks, or the container lacks git.
-pub async fn serve(far: &Far, service: Service, address: &Address, pipes: Pipes) -> Result<i32, GitError> {
+pub async fn serve(far: &Far, service: Service, path: &str, pipes: Pipes) -> Result<i32, GitError> {
     let command = match service {
-        Service::Receive => script::receive(&address.path, Current::Update),
-        Service::Upload => script::upload(&address.path),
+        Service::Receive => script::receive(path, Current::Update),
+        Service::Upload => script::upload(path),
     };
     match far(command, pipes).await? {
         script::NO_GIT => Err(GitError::Lacks("git")),
@@ -51,13 +51,13 @@ fn word(line: &str) -> Result<Word, GitError> {
     }
 }
 
-/// The remote helper: says that it can connect, and becomes the service that git asks for. `far` is asked for only then.
+/// The remote helper: says that it can connect, and becomes the service that git asks for. `way` tells how to get there
+/// and the path of the repository, and is asked only then.
 ///
 /// # Errors
 /// When git asks for something else, or the connection breaks.
-pub async fn helper<F: Future<Output = Result<Far, GitError>>>(
-    address: &Address,
-    far: impl FnOnce() -> F,
+pub async fn helper<F: Future<Output = Result<(Far, String), GitError>>>(
+    way: impl FnOnce() -> F,
     pipes: Pipes,
 ) -> Result<i32, GitError> {
     let lost = |error: std::io::Error| GitError::Lost {
@@ -79,11 +79,11 @@ pub async fn helper<F: Future<Output = Result<Far, GitError>>>(
         output.write_all(answer.as_bytes()).await.map_err(lost)?;
         output.flush().await.map_err(lost)?;
     };
-    let far = far().await?;
+    let (far, path) = way().await?;
     output.write_all(b"\n").await.map_err(lost)?;
     output.flush().await.map_err(lost)?;
     let (input, output): (Input, Output) = (Box::new(input), output);
-    serve(&far, service, address, Pipes { input, output, errors }).await
+    serve(&far, service, &path, Pipes { input, output, errors }).await
 }
 
 #[cfg(test)]
