@@ -203,7 +203,9 @@ pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Clust
 
 fn address(config: &Config) -> Address {
     let pem = match (&config.root_cert, &config.root_cert_file) {
-        (Some(certificates), _) => Some(certificates.iter().map(|der| armoured(der)).collect::<String>()),
+        (Some(certificates), _) => {
+            Some(certificates.iter().map(|der| armoured("CERTIFICATE", der)).collect::<String>())
+        }
         (None, Some(path)) => std::fs::read_to_string(path).ok(),
         (None, None) => None,
     };
@@ -214,8 +216,8 @@ fn address(config: &Config) -> Address {
     }
 }
 
-/// A certificate in the form that every program reads. Lines of 64 characters, as the form wants it.
-fn armoured(der: &[u8]) -> String {
+/// A certificate or a key in the form that every program reads. Lines of 64 characters, as the form wants it.
+pub(crate) fn armoured(what: &str, der: &[u8]) -> String {
     let text = base64(der.to_vec());
     let mut body = String::new();
     for (at, char) in text.chars().enumerate() {
@@ -224,7 +226,7 @@ fn armoured(der: &[u8]) -> String {
         }
         body.push(char);
     }
-    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    format!("-----BEGIN {what}-----\n{body}\n-----END {what}-----\n")
 }
 
 /// The Kubernetes types know base64 already.
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_armoured_in_short_lines() {
-        let text = armoured(&[7; 100]);
+        let text = armoured("CERTIFICATE", &[7; 100]);
         assert!(text.lines().all(|line| line.len() <= 64) && text.ends_with("-----END CERTIFICATE-----\n"));
     }
 }

@@ -69,6 +69,8 @@ pub enum Command {
     Renew(super::life::RenewArgs),
     /// Renew a build until this process ends: its life is the life of the nodes.
     Keep(super::look::BuildArgs),
+    /// Bring a port of a node here.
+    Forward(super::forward::ForwardArgs),
     /// Give the nodes of a build back.
     Release(super::life::ReleaseArgs),
     /// Return values and secrets to the builds that inherit from this one.

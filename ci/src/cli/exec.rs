@@ -6,22 +6,24 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use super::log::Log;
 use super::{Problem, Said};
+use crate::censor::Secrets;
 use crate::drive::Desk;
 use crate::error::{Failure, Reason};
 use crate::exec::{
-    self, ExecError, Follow, Job, Offsets, Outcome, Output, RunId, SPOOL, Sink, Stamper, Streams, Target,
+    self, ExecError, Follow, Job, Offsets, Outcome, Output, RunId, SPOOL, Sink, Streams, Target,
 };
 
 /// How often new credentials are tried in a row.
@@ -54,7 +56,8 @@ pub struct ExecArgs {
     /// The container; without it the one that is the machine.
     #[arg(short, long)]
     container: Option<String>,
-    /// A file for both outputs, each line with its time.
+    /// A file for both outputs, each line with its time. The secrets of the build are taken out: what was returned to it in
+    /// confidence, and the passwords of its registries; not what is shorter than 8 bytes.
     #[arg(long, conflicts_with = "attached")]
     log: Option<PathBuf>,
     /// A file for how it ended, as JSON: code, cause, offsets, run.
@@ -118,28 +121,23 @@ pub struct LogsArgs {
 /// Our own outputs and the log.
 struct Local {
     streams: Streams<File, File>,
-    log: Option<(File, Stamper)>,
+    log: Option<Log>,
     clock: fn() -> Timestamp,
 }
 
 impl Local {
     /// The outputs of this process, by their descriptors: the usual ones are locked by whoever prints.
-    async fn open(log: Option<&Path>, clock: fn() -> Timestamp) -> Result<Self, ExecError> {
+    async fn open(log: Option<Log>, clock: fn() -> Timestamp) -> Result<Self, ExecError> {
         let failed = |stream| move |source| ExecError::Local { stream, source };
         let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(failed("stdout"))?;
         let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(failed("stderr"))?;
         let file = |fd| File::from_std(std::fs::File::from(fd));
-        let log = match log {
-            Some(path) => Some((File::create(path).await.map_err(failed("the log"))?, Stamper::default())),
-            None => None,
-        };
         Ok(Local { streams: Streams { stdout: file(stdout), stderr: file(stderr) }, log, clock })
     }
 
     async fn close(&mut self) -> Result<(), ExecError> {
-        if let Some((file, stamper)) = &mut self.log {
-            file.write_all(&stamper.rest((self.clock)())).await.map_err(in_log)?;
-            file.sync_all().await.map_err(in_log)?;
+        if let Some(log) = &mut self.log {
+            log.close((self.clock)()).await.map_err(in_log)?;
         }
         Ok(())
     }
@@ -151,8 +149,8 @@ fn in_log(source: std::io::Error) -> ExecError {
 
 impl Sink for Local {
     async fn take(&mut self, output: Output, bytes: &[u8]) -> Result<(), ExecError> {
-        if let Some((file, stamper)) = &mut self.log {
-            file.write_all(&stamper.lines(output, bytes, (self.clock)())).await.map_err(in_log)?;
+        if let Some(log) = &mut self.log {
+            log.take(output, bytes, (self.clock)()).await.map_err(in_log)?;
         }
         self.streams.take(output, bytes).await
     }
@@ -262,7 +260,14 @@ async fn detached(
     job: &Job,
     follow: &mut Follow,
 ) -> Result<Outcome, Problem> {
-    let mut local = Local::open(args.log.as_deref(), desk.clock).await?;
+    let log = match &args.log {
+        Some(path) => {
+            let secrets = Arc::new(Secrets::new(&desk.secrets(&args.build).await?)?);
+            Some(Log::create(path, secrets).await.map_err(in_log)?)
+        }
+        None => None,
+    };
+    let mut local = Local::open(log, desk.clock).await?;
     let mut signals = Signals::listen()?;
     let mut grants = 0;
     let ended = loop {

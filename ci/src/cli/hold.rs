@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{Problem, Said, show};
 use crate::drive::{Desk, Stop};
 use crate::inventory::{self, Handover};
+use crate::ssh;
 
 /// What `hold` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -66,10 +67,16 @@ pub(super) async fn run(desk: &Desk<'_>, args: &HoldArgs) -> Result<Said, Proble
         let pool = spot.and_then(|spot| desk.config.pool(&spot.provider, &spot.pool));
         let (_, pool) = pool.ok_or_else(|| Stop::Unknown(args.build.clone()))?;
         let granted = desk.grant_people(&record).await?;
-        inventory::write(
-            &Handover { record: &record, pool, granted: &granted, inherited: &[], plugin: None },
-            out,
-        )?;
+        let client = ssh::Client { command: desk.called.clone(), build: args.build.clone() };
+        let handover = Handover {
+            record: &record,
+            pool,
+            granted: &granted,
+            inherited: &[],
+            plugin: None,
+            client: &client,
+        };
+        inventory::write(&handover, out)?;
     }
     Ok(show::one(desk, &record))
 }

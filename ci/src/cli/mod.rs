@@ -9,9 +9,11 @@ mod copy;
 mod credentials;
 mod exec;
 mod fence;
+mod forward;
 mod git;
 mod hold;
 mod life;
+mod log;
 mod look;
 mod rbac;
 mod request;
@@ -33,6 +35,7 @@ use crate::config;
 use crate::drive::{Clusters, Desk, Stop};
 use crate::error::{Failure, Reason, chain};
 use crate::inventory::{self, Handover, Plugin};
+use crate::ssh;
 use crate::state::Record;
 
 /// Why a command ended without what was asked.
@@ -118,7 +121,8 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     }
     let clusters = Clusters::connect(&config, cli.kubeconfig.as_deref()).await?;
     let me = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-    let desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout.unwrap_or(600)));
+    let mut desk = Desk::new(&config, &clusters, me, clock, Duration::from_secs(cli.timeout.unwrap_or(600)));
+    desk.called = called(cli);
     match &cli.command {
         Command::Request(args) => request::run(&desk, cli, args).await,
         Command::List => look::list(&desk).await,
@@ -127,6 +131,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Token(args) => credentials::run(&desk, args).await,
         Command::Renew(args) => life::renew(&desk, args).await,
         Command::Keep(args) => life::keep(&desk, args).await,
+        Command::Forward(args) => forward::run(&desk, args).await,
         Command::Release(args) => life::release(&desk, args).await,
         Command::Return(args) => buildset::give(&desk, args).await,
         Command::Buildset(args) => buildset::about(&desk, args).await,
@@ -159,8 +164,21 @@ async fn hand_over(
     let granted = desk.grant_all(record).await?;
     let pool = desk.config.pool(&spot.provider, &spot.pool).map(|(_, pool)| pool).ok_or_else(not_ready)?;
     let inherited = desk.inherited(record).await?;
-    let handover = Handover { record, pool, granted: &granted, plugin, inherited: &inherited };
+    let client = ssh::Client { command: desk.called.clone(), build: record.body.request.build.clone() };
+    let handover =
+        Handover { record, pool, granted: &granted, plugin, inherited: &inherited, client: &client };
     Ok(inventory::write(&handover, out)?)
+}
+
+/// How this program is called again from anywhere, with the same configuration and the same identity.
+fn called(cli: &Cli) -> Vec<String> {
+    let place = |path: &Path| std::path::absolute(path).unwrap_or(path.to_owned()).display().to_string();
+    let program = std::env::current_exe().map_or("build-resources".to_owned(), |path| place(&path));
+    let mut words = vec![program, "--config".to_owned(), place(&cli.config)];
+    if let Some(kubeconfig) = &cli.kubeconfig {
+        words.extend(["--kubeconfig".to_owned(), place(kubeconfig)]);
+    }
+    words
 }
 
 #[cfg(test)]

@@ -14,9 +14,11 @@ use serde_json::{Value, json};
 
 use super::fence;
 use crate::cluster::Layout;
-use crate::config::{Config, Mode, Name};
+use crate::config::{Config, Mode, Name, Way};
 use crate::objects::rights::{POD, PODS, Right};
-use crate::objects::{Granted, PROJECT_ADMIN};
+use crate::objects::{Granted, PROJECT_ADMIN, PULL_SECRET};
+use crate::registry;
+use crate::ssh;
 
 /// The name of our account, and of most that is for it.
 pub(super) const NAME: &str = "build-resources";
@@ -37,7 +39,11 @@ pub fn manifest(config: &Config) -> Vec<Value> {
     );
     if makes_namespaces {
         let projects = modes().any(|provider| matches!(provider.layout(), Layout::Projects { .. }));
-        all.extend(granted(hub, &wide_name(hub), None, &cluster_rules(projects)));
+        let mut rules = cluster_rules(projects);
+        if has_beside(config) {
+            rules.extend(beside_rules());
+        }
+        all.extend(granted(hub, &wide_name(hub), None, &rules));
         all.extend(Granted::ALL.iter().filter_map(|granted| serde_json::to_value(granted.role()).ok()));
         all.extend(fence::fence(config));
     }
@@ -104,6 +110,23 @@ fn cluster_rules(projects: bool) -> Vec<Value> {
         "apiGroups": [RBAC], "resources": ["clusterroles"], "resourceNames": names, "verbs": ["bind"],
     }));
     rules
+}
+
+/// Whether any label comes with a registry, or is reached by SSH.
+fn has_beside(config: &Config) -> bool {
+    let pools = config.pools();
+    let mut labels = pools.iter().flat_map(|(_, pool)| pool.labels.iter().map(|label| &label.value));
+    labels.any(|label| label.registry.is_some() || label.access == Way::Ssh)
+}
+
+/// Of the Secrets of a cluster only those that are ours by name; a name is no bound for what is made.
+fn beside_rules() -> [Value; 3] {
+    let names = json!([registry::SECRET, PULL_SECRET, ssh::SECRET]);
+    [
+        json!({"apiGroups": [""], "resources": ["services"], "verbs": ["get", "create", "patch"]}),
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}),
+        json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get", "patch"]}),
+    ]
 }
 
 /// Names are made up for each pod, so these cannot be bound to names.

@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_saphyr::Spanned;
 
-use super::label::{Kind, Label, PLACEHOLDERS, filled};
+use super::label::{Kind, Label, PLACEHOLDERS, Way, filled};
 use super::metadata::{bad_key, is_label_value};
 use super::nodeset;
+use super::registry::RegistryServer;
 use super::size::{Limits, Size};
 use super::words::Name;
 use super::{Config, ConfigError, Driver, Mode, Pool, Provider};
 use crate::error::shown;
 use crate::request::{VIEWERS, is_user};
+use crate::ssh;
 
 /// Most providers, pools of one, labels of one.
 const MANY: usize = 200;
@@ -108,6 +110,9 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
         }
         Kind::Pod => {}
     }
+    if let Some((key, problem)) = beside(provider, label) {
+        refuse(key, problem.to_owned())?;
+    }
     if !provider.allow_privileged {
         if label.privileged {
             refuse("privileged", "the provider does not say `allow-privileged: true`".to_owned())?;
@@ -139,6 +144,28 @@ fn viewers(names: &[String]) -> Option<String> {
     bad.or_else(|| (names.len() > VIEWERS).then(|| format!("more than {VIEWERS}")))
 }
 
+/// The key and fault of what stands beside a node. In a shared namespace there is no room for it: its Secrets would be open to
+/// whoever owns that namespace.
+fn beside(provider: &Provider, label: &Label) -> Option<(&'static str, &'static str)> {
+    let own = "needs a namespace of its own, which `mode: shared` does not make";
+    let shared = provider.mode == Mode::Shared;
+    let unsettable = label.env.iter().any(|one| !ssh::is_settable(one));
+    match (&label.registry, label.access) {
+        (Some(_), _) if shared => Some(("registry", own)),
+        (_, Way::Ssh) if shared => Some(("access", own)),
+        (Some(_), _) if label.kind == Kind::Project => {
+            Some(("registry", "a project has the registry of its cluster"))
+        }
+        (Some(_), _) if RegistryServer::of(provider, label).is_none() => {
+            Some(("registry", "neither the label nor the provider's `registry-image` names an image"))
+        }
+        (_, Way::Ssh) if unsettable => {
+            Some(("env", "with `access: ssh` no value has a quotation mark, a backslash or a line end"))
+        }
+        (_, Way::Exec | Way::Ssh) => None,
+    }
+}
+
 fn only_for_pods(label: &Label) -> Option<&'static str> {
     let said = [
         (label.image.is_some(), "image"),
@@ -152,6 +179,7 @@ fn only_for_pods(label: &Label) -> Option<&'static str> {
         (!label.volumes.is_empty() || !label.volume_mounts.is_empty(), "volumes"),
         (label.python_path.is_some(), "python-path"),
         (label.shell_type.is_some(), "shell-type"),
+        (label.access != Way::Exec, "access"),
     ];
     said.into_iter().find_map(|(is_said, key)| is_said.then_some(key))
 }

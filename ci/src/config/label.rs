@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::registry::RegistryWish;
 use super::words::{Amount, Cpu, Image, Name};
 
 /// What a resource is.
@@ -21,6 +22,17 @@ pub enum Kind {
     Namespace,
     /// An empty project of OpenShift with an account that is its admin.
     Project,
+}
+
+/// How a job reaches a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By exec: the image needs nothing but a shell.
+    #[default]
+    Exec,
+    /// By SSH, through the API server: the image must have sshd, and run as root.
+    Ssh,
 }
 
 /// When the kubelet pulls the image.
@@ -126,6 +138,12 @@ pub struct Label {
     pub shell_type: Option<String>,
     /// How much may live in the namespace.
     pub quota: Option<NamespaceQuota>,
+    /// How a job reaches the pod.
+    #[serde(default)]
+    pub access: Way,
+    /// Whether a registry comes with it, of its own and gone with it.
+    #[serde(default, deserialize_with = "super::registry::wish")]
+    pub registry: Option<RegistryWish>,
     /// Whether the job may make ingresses in the namespace, through which others come in from outside the cluster.
     #[serde(default)]
     pub ingress: bool,

@@ -8,6 +8,7 @@ mod decode;
 mod label;
 mod metadata;
 mod nodeset;
+mod registry;
 mod size;
 mod words;
 
@@ -17,9 +18,10 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub use decode::{ConfigError, load, parse, read};
-pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, filled};
+pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, Way, filled};
 pub use metadata::{OURS, label_value};
 pub use nodeset::{Nodeset, together};
+pub use registry::{RegistryServer, RegistryWish};
 pub use size::{Limits, Size};
 pub use words::{Amount, Cpu, Image, Name};
 
@@ -172,6 +174,15 @@ pub struct Provider {
     /// Whether labels may be privileged or mount directories of the host.
     #[serde(default)]
     pub allow_privileged: bool,
+    /// What serves the registry of a label that wants one: any server of the distribution specification that takes
+    /// `serve FILE` and distribution's configuration.
+    pub registry_image: Option<Image>,
+    /// The program in that image; without it the one that the image starts by itself.
+    pub registry_command: Option<Vec<String>>,
+    /// Whether the cluster's nodes pull from such a registry: they must resolve the names of Services, or be given the
+    /// address, and trust its authority. Off, only pods reach it.
+    #[serde(default)]
+    pub kubelet_pull: bool,
     /// How often a resource is made anew when it does not become usable.
     #[serde(default = "label::three")]
     pub launch_retries: Amount,

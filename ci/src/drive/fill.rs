@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::make::{Ended, Plan};
 use super::project::Projects;
-use super::{Desk, Holders, Stop, wait_of};
+use super::{Desk, Holders, Stop, beside, wait_of};
 use crate::cluster::{Cluster, ClusterError, Layout, MANAGER};
 use crate::objects::Objects;
 
@@ -36,7 +36,9 @@ impl Desk<'_> {
         }
         let mut objects = plan.objects.clone();
         objects.held_by(&uid);
-        match (Apply { cluster, seed: &self.me }).all(&objects).await {
+        let apply = Apply { cluster, seed: &self.me };
+        beside::make(&apply, &objects).await?;
+        match apply.all(&objects).await {
             Ok(()) => Ok(Ended::Made),
             Err(error) if error.is_over_quota() => Ok(Ended::Full(error.to_string())),
             Err(error) => Err(error.into()),
@@ -59,8 +61,8 @@ impl Desk<'_> {
 }
 
 /// One way to apply.
-struct Apply<'a> {
-    cluster: &'a Cluster,
+pub(super) struct Apply<'a> {
+    pub(super) cluster: &'a Cluster,
     /// Spreads processes that began together.
     seed: &'a str,
 }
@@ -104,7 +106,7 @@ impl Apply<'_> {
     }
 
     /// Makes an object, or finds that it is there as it should be.
-    async fn one<K>(&self, object: &K) -> Result<(), ClusterError>
+    pub(super) async fn one<K>(&self, object: &K) -> Result<(), ClusterError>
     where
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone

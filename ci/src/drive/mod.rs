@@ -3,6 +3,7 @@
 //! Decides: the order of the writes. Must not: keep anything in memory that a successor would miss: each step can be done
 //! again from what the API objects say. Input: a checked configuration, a request, and the clusters.
 
+mod beside;
 mod claim;
 mod events;
 mod fallback;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
+pub use beside::Beside;
 pub use hold::PEOPLE;
 pub use holder::{Found, Holders};
 pub use lost::{loss, lost};
@@ -93,6 +95,8 @@ pub struct Desk<'a> {
     pub clock: fn() -> Timestamp,
     /// When this process gives up waiting.
     pub deadline: Instant,
+    /// How this program is called again, for files that name it.
+    pub called: Vec<String>,
 }
 
 impl<'a> Desk<'a> {
@@ -107,7 +111,7 @@ impl<'a> Desk<'a> {
         let store = Store::new(config, &clusters.hub);
         let now = Instant::now();
         let deadline = now.checked_add(patience).unwrap_or(now);
-        Desk { config, clusters, store, me, clock, deadline }
+        Desk { config, clusters, store, me, clock, deadline, called: vec!["build-resources".to_owned()] }
     }
 
     /// Brings a request to ready. Safe to repeat: the same request is found again, and what it has is kept.

@@ -2,7 +2,7 @@
 //!
 //! Decides: nothing. Must not: ask a cluster. Input: a place.
 
-use crate::config::{Kind, Name};
+use crate::config::{Kind, Name, Way};
 use crate::objects::Place;
 
 /// One node of a record, as it was made.
@@ -20,6 +20,10 @@ pub struct Node {
     pub pod: String,
     /// The account of the job.
     pub account: String,
+    /// Whether a registry stands beside it.
+    pub registry: bool,
+    /// How it is reached.
+    pub access: Way,
 }
 
 impl Node {
@@ -32,6 +36,8 @@ impl Node {
             namespace: place.namespace.to_owned(),
             pod: place.pod().to_owned(),
             account: place.account().to_owned(),
+            registry: place.label.registry.is_some(),
+            access: place.label.access,
         }
     }
 }

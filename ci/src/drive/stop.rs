@@ -5,6 +5,8 @@
 use crate::cluster::ClusterError;
 use crate::config::Name;
 use crate::error::{Failure, Reason, shown};
+use crate::registry::RegistryError;
+use crate::ssh::SshError;
 use crate::state::{BuildsetError, Phase, StateError};
 
 /// Why it ended.
@@ -19,6 +21,12 @@ pub enum Stop {
     /// The buildset.
     #[error(transparent)]
     Buildset(#[from] BuildsetError),
+    /// The registry of a build.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The way into a node by SSH.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
     /// The build has another request already.
     #[error("the build `{}` has asked for something else before", shown(.0))]
     Different(String),
@@ -113,6 +121,8 @@ impl Failure for Stop {
         match self {
             Stop::State(error) => error.reason(),
             Stop::Cluster(error) => error.reason(),
+            Stop::Registry(error) => error.reason(),
+            Stop::Ssh(error) => error.reason(),
             Stop::Buildset(error) => error.reason(),
             Stop::Different(_) | Stop::NoPod(_) => Reason::Usage,
             Stop::Unknown(_) | Stop::NoNode { .. } => Reason::Unknown,
@@ -133,6 +143,8 @@ impl Failure for Stop {
         match self {
             Stop::State(error) => error.cure(),
             Stop::Cluster(error) => error.cure(),
+            Stop::Registry(error) => error.cure(),
+            Stop::Ssh(error) => error.cure(),
             Stop::Buildset(error) => error.cure(),
             Stop::Different(_) => Some("give each build a name of its own, or release it first".to_owned()),
             Stop::Unknown(_) => Some("`build-resources list` shows the builds".to_owned()),

@@ -12,7 +12,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::project::Projects;
-use super::{Desk, Node, Registry, Stop};
+use super::{Beside, Desk, Node, Registry, Stop};
 use crate::cluster::{Address, Cluster, ClusterError, Layout};
 use crate::config::{Kind, Name};
 use crate::state::{Phase, Record};
@@ -47,6 +47,8 @@ pub struct Granted {
     pub expires: Timestamp,
     /// The registry that the node may use.
     pub registry: Option<Registry>,
+    /// What stands beside it, where it is handed over.
+    pub beside: Beside,
 }
 
 impl fmt::Debug for Granted {
@@ -64,7 +66,11 @@ impl Desk<'_> {
         not_held(record)?;
         let (cluster, left) = (self.cluster(record)?, self.left(record.body.until));
         let nodes = self.nodes(record)?;
-        let all = stream::iter(&nodes).map(|node| self.grant(cluster, node, left)).buffered(AT_ONCE);
+        let all = stream::iter(&nodes).map(|node| async move {
+            let granted = self.grant(cluster, node, left).await?;
+            Ok(Granted { beside: Beside::read(cluster, node).await?, ..granted })
+        });
+        let all = all.buffered(AT_ONCE);
         all.try_collect().await
     }
 
@@ -137,6 +143,7 @@ impl Desk<'_> {
             token,
             expires: expires.0,
             registry,
+            beside: Beside::default(),
         })
     }
 }

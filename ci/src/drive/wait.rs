@@ -20,6 +20,7 @@ use super::make::{Ended, Plan};
 use super::{Desk, Node, Stop, Until, Verdict, judge};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::Kind;
+use crate::registry;
 use crate::state::Phase;
 
 /// How long one watch lasts before the pod is read again.
@@ -36,19 +37,24 @@ impl Desk<'_> {
     pub(super) async fn usable(&self, cluster: &Cluster, plan: &Plan, until: Until) -> Result<Ended, Stop> {
         if until == Until::Ready
             && plan.node.kind == Kind::Pod
-            && let Some(why) = self.pod_ready(cluster, plan).await?
+            && let Some(why) = self.pod_ready(cluster, plan, &plan.node.pod).await?
         {
             return Ok(Ended::Failed(why));
+        }
+        if until == Until::Ready
+            && plan.node.registry
+            && let Some(why) = self.pod_ready(cluster, plan, registry::POD).await?
+        {
+            return Ok(Ended::Failed(format!("its registry: {why}")));
         }
         self.let_in(cluster, plan).await?;
         Ok(Ended::Usable)
     }
 
     /// Waits until the pod can be used; returns why it never will be.
-    async fn pod_ready(&self, cluster: &Cluster, plan: &Plan) -> Result<Option<String>, Stop> {
+    async fn pod_ready(&self, cluster: &Cluster, plan: &Plan, name: &str) -> Result<Option<String>, Stop> {
         let began = Instant::now();
         let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &plan.node.namespace);
-        let name = &plan.node.pod;
         loop {
             let pod = api.get_opt(name).await;
             let pod = pod.map_err(|error| ClusterError::of(format!("get pods/{name}"), &error))?;

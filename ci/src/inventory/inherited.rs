@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::beside;
 use crate::buildset::Inherited;
 use crate::config::Kind;
 use crate::drive::Granted;
@@ -30,6 +31,7 @@ pub(super) fn resources(inherited: &[Inherited]) -> impl Iterator<Item = (String
                 Kind::Pod => drop(resource.insert("pod".to_owned(), json!(granted.node.pod))),
                 Kind::Namespace | Kind::Project => {}
             }
+            beside::registry(granted, &mut resource);
             (name, Value::Object(resource))
         })
     })

@@ -3,6 +3,7 @@
 //! Decides: the names of hosts, contexts and variables. Must not: talk to a cluster. Input: a ready record and what was
 //! granted for it.
 
+mod beside;
 mod inherited;
 mod kubeconfig;
 mod write;
@@ -19,6 +20,7 @@ use crate::buildset::Inherited;
 use crate::config::{Kind, Name, Pool};
 use crate::drive::Granted;
 use crate::objects::CONTAINER;
+use crate::ssh;
 use crate::state::Record;
 
 /// Everything that the files of one build say.
@@ -34,6 +36,8 @@ pub struct Handover<'a> {
     pub plugin: Option<Plugin>,
     /// What the builds left that it inherits from.
     pub inherited: &'a [Inherited],
+    /// How `ssh` calls this program.
+    pub client: &'a ssh::Client,
 }
 
 /// How a kubeconfig asks us for a token.
@@ -61,12 +65,13 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
             let said = json!({"host": registry.host, "pull-secret": registry.pull_secret});
             resource.insert("registry".to_owned(), said);
         }
+        beside::registry(granted, &mut resource);
         match node.kind {
             Kind::Pod => {
                 resource.insert("pod".to_owned(), json!(node.pod));
                 let python = label.and_then(|label| label.python_path.as_deref()).unwrap_or("auto");
                 let shell = label.and_then(|label| label.shell_type.as_deref()).unwrap_or("sh");
-                let host = json!({
+                let mut host = json!({
                     "ansible_host": node.pod,
                     "ansible_connection": "kubernetes.core.kubectl",
                     "ansible_kubectl_kubeconfig": kubeconfig.display().to_string(),
@@ -78,6 +83,7 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
                     "ansible_shell_type": shell,
                     "nodepool": facts(handover, &node.label),
                 });
+                beside::over_ssh(granted, kubeconfig, &mut host);
                 hosts.insert(node.name.to_string(), host);
             }
             Kind::Namespace | Kind::Project => {}

@@ -18,6 +18,8 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             namespace: format!("main-0123456789ab-{name}"),
             pod: name.to_owned(),
             account: "job".to_owned(),
+            registry: false,
+            access: crate::config::Way::Exec,
         },
         address: Address {
             server: "https://api.example:6443".to_owned(),
@@ -27,18 +29,21 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
         token: format!("secret-of-{name}"),
         expires: jiff::Timestamp::UNIX_EPOCH,
         registry: None,
+        beside: crate::drive::Beside::default(),
     }
 }
 
-fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
+pub(super) fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
     let config: Config = parse(GOOD.as_bytes()).unwrap();
     let granted = [granted("one", Kind::Pod, "builder"), granted("space", Kind::Namespace, "space")];
+    let client = crate::ssh::Client { command: vec!["build-resources".to_owned()], build: "b".to_owned() };
     then(&Handover {
         record: &record("b"),
         pool: config.pools()[0].1,
         granted: &granted,
         plugin: None,
         inherited: &[],
+        client: &client,
     })
 }
 
@@ -121,7 +126,10 @@ fn row_19_a_child_is_handed_the_values_and_only_one_private_file_has_the_secrets
     let config: Config = parse(GOOD.as_bytes()).unwrap();
     let (granted, inherited) = ([granted("one", Kind::Pod, "builder")], [parent()]);
     let (record, pool) = (record("b"), config.pools()[0].1);
-    let handover = Handover { record: &record, pool, granted: &granted, plugin: None, inherited: &inherited };
+    let client = crate::ssh::Client { command: Vec::new(), build: "b".to_owned() };
+    let inherited = &inherited;
+    let handover =
+        Handover { record: &record, pool, granted: &granted, plugin: None, inherited, client: &client };
     let room = tempfile::tempdir().unwrap();
     let out = room.path().join("out");
     write(&handover, &out).unwrap();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::Value;
 
-use super::{Handover, inherited, inventory, kubeconfig};
+use super::{Handover, beside, inventory, kubeconfig};
 use crate::error::{Failure, Reason};
 
 /// Why the files could not be put down.
@@ -74,8 +74,15 @@ fn fill(handover: &Handover<'_>, directory: &Path, aside: &Path) -> io::Result<(
     put(&aside.join("inventory.yaml"), &yaml(&inventory)?)?;
     put(&aside.join("inventory.json"), &format!("{inventory:#}\n"))?;
     put(&aside.join("kubeconfig"), &yaml(&kubeconfig(handover))?)?;
-    if let Some(secrets) = inherited::secrets(handover.inherited) {
+    if let Some(secrets) = beside::secrets(handover) {
         put(&aside.join("secrets.json"), &format!("{secrets:#}\n"))?;
+    }
+    if let Some(files) = handover.client.files(&beside::keys(handover), directory) {
+        put(&aside.join("ssh_config"), &files.config)?;
+        put(&aside.join("known_hosts"), &files.known_hosts)?;
+        for (name, key) in &files.keys {
+            put(&aside.join(name), key)?;
+        }
     }
     put(&aside.join(MARK), "")?;
     fs::File::open(aside)?.sync_all()

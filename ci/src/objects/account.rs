@@ -5,7 +5,7 @@
 //! those can grant them without having them, and so this program may not exec into anything. The names of pods in a shared
 //! namespace are made up for each, so there the roles are too, and their rights must be had to be granted.
 
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{LocalObjectReference, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -18,6 +18,8 @@ use crate::config::Kind;
 pub(super) const ACCOUNT: &str = "job";
 /// The name of the pod there. It is always the same, so that a role that stands there beforehand can name it.
 pub(super) const MACHINE: &str = "machine";
+/// The Secret with which the cluster's nodes pull from the registry of a build.
+pub(crate) const PULL_SECRET: &str = "registry-pull";
 /// The role of whoever owns a project, which OpenShift keeps.
 pub const PROJECT_ADMIN: &str = "admin";
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -68,6 +70,11 @@ pub(super) fn account(place: &Place<'_>) -> ServiceAccount {
     ServiceAccount {
         metadata: metadata(place, place.account(), Some(place.namespace)),
         automount_service_account_token: Some(false),
+        image_pull_secrets: place
+            .label
+            .registry
+            .is_some()
+            .then(|| vec![LocalObjectReference { name: PULL_SECRET.to_owned() }]),
         ..ServiceAccount::default()
     }
 }

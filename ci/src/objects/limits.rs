@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::Place;
 use super::owner::metadata;
 use crate::config::Kind;
+use crate::registry::SHARE;
 
 /// Most pods of a namespace whose label names no quota.
 const PODS: u64 = 20;
@@ -24,12 +25,15 @@ pub(super) fn quota(place: &Place<'_>) -> ResourceQuota {
         Kind::Pod => 1,
         Kind::Namespace | Kind::Project => said.map_or(PODS, |quota| quota.pods.get()),
     };
-    let mut hard = BTreeMap::from([("pods".to_owned(), Quantity(pods.to_string()))]);
+    // What serves the registry comes on top, so that the job has what its label says.
+    let (pod, core, more_ram) =
+        if place.label.registry.is_some() { (1, SHARE.0 / 1_000, SHARE.1) } else { (0, 0, 0) };
+    let mut hard = BTreeMap::from([("pods".to_owned(), Quantity((pods + pod).to_string()))]);
     if let Some(cores) = said.and_then(|quota| quota.cores) {
-        hard.insert("limits.cpu".to_owned(), Quantity(cores.get().to_string()));
+        hard.insert("limits.cpu".to_owned(), Quantity((cores.get() + core).to_string()));
     }
     if let Some(ram) = said.and_then(|quota| quota.ram) {
-        hard.insert("limits.memory".to_owned(), Quantity(format!("{}Mi", ram.get())));
+        hard.insert("limits.memory".to_owned(), Quantity(format!("{}Mi", ram.get() + more_ram)));
     }
     ResourceQuota {
         metadata: metadata(place, place.only(), Some(place.namespace)),

@@ -18,13 +18,17 @@ use k8s_openapi::api::core::v1::{LimitRange, Pod, ResourceQuota, ServiceAccount}
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
+pub(crate) use account::PULL_SECRET;
 pub use account::{Granted, PROJECT_ADMIN};
 pub use holder::Holder;
+pub(crate) use owner::metadata;
 pub use owner::{Key, build_selector, reading, request_selector, system_selector};
 pub use pod::CONTAINER;
 
 use crate::config::{Kind, Label, Name, Pool, Provider};
+use crate::registry::Registry;
 use crate::request::{Node, Request};
+use crate::ssh::Server;
 
 /// One node of one request, and where it shall be.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,10 @@ pub struct Objects {
     pub pod: Option<Pod>,
     /// How much may live in the namespace, where it is the node's own.
     pub quota: Option<ResourceQuota>,
+    /// The registry that comes with it.
+    pub registry: Option<Registry>,
+    /// The way in by SSH.
+    pub ssh: Option<Server>,
 }
 
 impl Objects {
@@ -112,6 +120,8 @@ impl Objects {
                 Kind::Namespace | Kind::Project => None,
             },
             quota: own.then(|| limits::quota(place)),
+            registry: Registry::of(place),
+            ssh: Server::of(place),
         }
     }
 

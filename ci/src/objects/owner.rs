@@ -88,7 +88,7 @@ pub(super) fn node_selector(place: &Place<'_>) -> BTreeMap<String, String> {
 }
 
 /// The metadata of an object in the namespace, and with `namespace` none of the namespace itself.
-pub(super) fn metadata(place: &Place<'_>, name: &str, namespace: Option<&str>) -> ObjectMeta {
+pub(crate) fn metadata(place: &Place<'_>, name: &str, namespace: Option<&str>) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: namespace.map(str::to_owned),

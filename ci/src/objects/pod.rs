@@ -12,7 +12,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::Place;
 use super::owner::metadata;
-use crate::config::Limits;
+use crate::config::{Limits, Way};
+use crate::ssh;
 
 /// The name of the container.
 pub const CONTAINER: &str = "node";
@@ -22,7 +23,7 @@ const FOR_EVER: &str = "trap 'exit 0' TERM INT; while :; do sleep 30 & wait $!; 
 /// The pod.
 pub(super) fn pod(place: &Place<'_>) -> Pod {
     let label = place.label;
-    let spec = PodSpec {
+    let mut spec = PodSpec {
         containers: vec![container(place)],
         restart_policy: Some("Never".to_owned()), // a container that starts again has lost the job's files
         active_deadline_seconds: Some(i64::try_from(place.max_age).unwrap_or(i64::MAX)),
@@ -41,6 +42,9 @@ pub(super) fn pod(place: &Place<'_>) -> Pod {
         }),
         ..PodSpec::default()
     };
+    if label.access == Way::Ssh {
+        ssh::equip(&mut spec);
+    }
     Pod { metadata: metadata(place, place.pod(), Some(place.namespace)), spec: Some(spec), ..Pod::default() }
 }
 

@@ -7,4 +7,5 @@ mod exec;
 mod git;
 mod inventory;
 mod lost;
+mod registry;
 mod usable;

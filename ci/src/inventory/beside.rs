@@ -1,0 +1,124 @@
+//! What a job is told of what stands beside its nodes: the registry, and the way in by SSH.
+//!
+//! Decides: the names of variables. Must not: put a password anywhere but among the secrets. Input: a handover.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{Handover, inherited};
+use crate::config::Name;
+use crate::drive::Granted;
+use crate::ssh::Keys;
+
+/// How a registry is reached. `host` is its name in the cluster's DNS, `address` what needs no DNS; the certificate has both.
+pub(super) fn registry(granted: &Granted, resource: &mut Map<String, Value>) {
+    if let Some(access) = &granted.beside.registry {
+        let said = json!({
+            "host": access.host,
+            "address": access.address,
+            "port": access.port,
+            "ca": access.authority,
+        });
+        resource.insert("registry".to_owned(), said);
+    }
+}
+
+/// The secrets, by the build that they are of; none where there are none. Those of registries stand in `registry`, by node.
+pub(super) fn secrets(handover: &Handover<'_>) -> Option<Value> {
+    let mut all = match inherited::secrets(handover.inherited) {
+        Some(Value::Object(all)) => all,
+        _ => Map::new(),
+    };
+    let build = &handover.record.body.request.build;
+    let own = (build, handover.granted);
+    let parents = handover.inherited.iter().map(|parent| (&parent.build, parent.granted.as_slice()));
+    for (build, granted) in parents.chain([own]) {
+        let registries: Map<String, Value> = granted
+            .iter()
+            .filter_map(|one| Some((one.node.name.to_string(), one.beside.registry.as_ref()?)))
+            .map(|(node, access)| (node, json!({"user": access.user, "password": access.password})))
+            .collect();
+        let of_build = all.entry(build.clone()).or_insert_with(|| json!({}));
+        if let Some(of_build) = of_build.as_object_mut().filter(|_| !registries.is_empty()) {
+            of_build.insert("registry".to_owned(), Value::Object(registries));
+        }
+    }
+    all.retain(|_, secrets| secrets.as_object().is_some_and(|secrets| !secrets.is_empty()));
+    (!all.is_empty()).then_some(Value::Object(all))
+}
+
+/// What opens the nodes that are reached by SSH.
+pub(super) fn keys(handover: &Handover<'_>) -> Vec<(Name, Keys)> {
+    let all = handover.granted.iter();
+    all.filter_map(|one| Some((one.node.name.clone(), one.beside.keys.clone()?))).collect()
+}
+
+/// Makes a host one that is reached by SSH, where its node is.
+pub(super) fn over_ssh(granted: &Granted, kubeconfig: &Path, host: &mut Value) {
+    if granted.beside.keys.is_none() {
+        return;
+    }
+    let config = kubeconfig.with_file_name("ssh_config");
+    if let Some(host) = host.as_object_mut() {
+        host.retain(|key, _| !key.starts_with("ansible_kubectl_"));
+        host.insert("ansible_connection".to_owned(), json!("ssh"));
+        host.insert("ansible_user".to_owned(), json!("root"));
+        host.insert("ansible_ssh_common_args".to_owned(), json!(format!("-F '{}'", config.display())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::with;
+    use super::*;
+    use crate::inventory::inventory;
+    use crate::registry::Access;
+
+    fn access() -> Access {
+        Access {
+            host: "registry.x.svc".to_owned(),
+            address: [10, 96, 0, 7].into(),
+            port: 5000,
+            authority: "PEM".to_owned(),
+            user: "build".to_owned(),
+            password: "the-password".to_owned(),
+        }
+    }
+
+    #[test]
+    fn row_34_a_registry_is_a_resource_and_its_password_a_secret() {
+        with(|handover| {
+            let mut granted = handover.granted.to_vec();
+            granted[1].beside.registry = Some(access());
+            let handover = Handover { granted: &granted, plugin: None, ..*handover };
+            let said = inventory(&handover, Path::new("/out/kubeconfig"));
+            let registry = &said["all"]["vars"]["zuul"]["resources"]["space"]["registry"];
+            assert_eq!(
+                *registry,
+                json!({"host": "registry.x.svc", "address": "10.96.0.7", "port": 5000, "ca": "PEM"})
+            );
+            assert!(!said.to_string().contains("the-password"));
+            let secrets = secrets(&handover).unwrap();
+            assert_eq!(
+                secrets["b"]["registry"]["space"],
+                json!({"user": "build", "password": "the-password"})
+            );
+        });
+    }
+
+    #[test]
+    fn row_27_a_host_that_is_reached_by_ssh_is_told_so() {
+        with(|handover| {
+            let mut granted = handover.granted.to_vec();
+            granted[0].beside.keys = Some(Keys { host: "k".to_owned(), private: "p".to_owned() });
+            let handover = Handover { granted: &granted, plugin: None, ..*handover };
+            let said = inventory(&handover, Path::new("/out/kubeconfig"));
+            let host = &said["all"]["hosts"]["one"];
+            assert_eq!(host["ansible_connection"], "ssh");
+            assert_eq!(host["ansible_ssh_common_args"], "-F '/out/ssh_config'");
+            assert!(host.get("ansible_kubectl_pod").is_none(), "{host}");
+            assert_eq!(keys(&handover).len(), 1);
+        });
+    }
+}

@@ -1,0 +1,129 @@
+//! The registry of a build: reached by its own build, and by nobody else.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use proof::cluster::MachineImage;
+use proof::images::{Image, Layer};
+use proof::process::Running;
+use proof::sandbox::binary;
+use serde_json::Value;
+
+use crate::bed::arg;
+use crate::kubelet::bed::NodeBed;
+
+/// A bed whose label `space` comes with a registry: this machine's own `docker-registry`.
+fn bed() -> Option<NodeBed> {
+    let server = "driver: kubernetes\n    registry-image: 'localhost/registry:1'\n    registry-command: [docker-registry]";
+    let bed = NodeBed::with("driver: kubernetes", server)?;
+    bed.import(&MachineImage::empty("localhost/registry:1").program("/usr/bin/docker-registry"));
+    let path = bed.path("config.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let label = "quota: {pods: 10}, registry: {storage: 500}";
+    std::fs::write(&path, text.replacen("quota: {pods: 10}", label, 1)).unwrap();
+    Some(bed)
+}
+
+/// What a build was told of its registry.
+struct Told {
+    address: String,
+    user: String,
+    password: String,
+    trust: tempfile::TempDir,
+}
+
+fn told(out: &Path, build: &str) -> Told {
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(out.join(name)).unwrap()).unwrap()
+    };
+    let inventory = read("inventory.json");
+    let registry = &inventory["all"]["vars"]["zuul"]["resources"]["space"]["registry"];
+    let secret = &read("secrets.json")[build]["registry"]["space"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let password = text(&secret["password"]);
+    for open in ["inventory.json", "inventory.yaml", "kubeconfig"] {
+        assert!(!std::fs::read_to_string(out.join(open)).unwrap().contains(&password), "{open}");
+    }
+    let trust = tempfile::tempdir().unwrap();
+    std::fs::write(trust.path().join("ca.crt"), text(&registry["ca"])).unwrap();
+    std::fs::write(trust.path().join("policy.json"), r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)
+        .unwrap();
+    let address = format!("{}:{}", text(&registry["address"]), registry["port"]);
+    Told { address, user: text(&secret["user"]), password, trust }
+}
+
+/// Runs `skopeo`; returns whether it was content, and what it said.
+fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
+    let mut command = Command::new("skopeo");
+    command.arg("--policy").arg(told.trust.path().join("policy.json")).args(args);
+    // No credential but the one that is given.
+    command.env("REGISTRY_AUTH_FILE", told.trust.path().join("none.json")).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn row_34_images_go_in_and_out_with_the_builds_own_credential_only() {
+    let Some(bed) = bed() else { return };
+    let out = |build: &str| bed.path(&format!("out-{build}"));
+    for build in ["one", "two"] {
+        let place = out(build);
+        let args = ["request", "--build", build, "--label", "space", "--wait", "ready", "--out", arg(&place)];
+        bed.run(&args).expect_success();
+    }
+    let (one, two) = (told(&out("one"), "one"), told(&out("two"), "two"));
+    assert_ne!(one.address, two.address);
+    let layer = Layer::new().file("hello", b"world");
+    let layout = Image::new("amd64").layer(layer).build().reference();
+    let there = format!("docker://{}/x:1", one.address);
+    let trust = |told: &Told| told.trust.path().to_str().unwrap().to_owned();
+    let copy = |who: &str, trust: &str| {
+        skopeo(&one, &["copy", "--dest-creds", who, "--dest-cert-dir", trust, &layout, &there])
+    };
+    let inspect =
+        |who: &str, trust: &str| skopeo(&one, &["inspect", "--creds", who, "--cert-dir", trust, &there]);
+    let who = |told: &Told| format!("{}:{}", told.user, told.password);
+    let (done, said) = copy(&who(&one), &trust(&one));
+    assert!(done, "{said}");
+    let (done, said) = inspect(&who(&one), &trust(&one));
+    assert!(done && said.contains("\"Digest\""), "{said}");
+    // A wrong credential, and that of another build.
+    for other in ["build:wrong".to_owned(), who(&two)] {
+        for (done, said) in [copy(&other, &trust(&one)), inspect(&other, &trust(&one))] {
+            assert!(!done && said.contains("unauthorized"), "{said}");
+        }
+    }
+    // Another authority is not believed: nobody can stand between.
+    let (done, said) = inspect(&who(&one), &trust(&two));
+    assert!(!done && said.contains("x509"), "{said}");
+    reached_through_the_api_server(&bed, &one);
+    // Asked for again, it is the same registry with the same credential.
+    let again = bed.path("again");
+    bed.run(&["inventory", "one", "--out", arg(&again)]).expect_success();
+    assert_eq!(told(&again, "one").password, one.password);
+    for build in ["one", "two"] {
+        bed.run(&["release", build, "--wait"]).expect_success();
+    }
+    let (done, said) = inspect(&who(&one), &trust(&one));
+    assert!(!done, "{said}");
+}
+
+/// Whoever is outside the cluster's network comes in with the build's token.
+fn reached_through_the_api_server(bed: &NodeBed, one: &Told) {
+    let mut forward = Running::start({
+        let mut command = Command::new(binary("build-resources"));
+        command.arg("--config").arg(bed.path("config.yaml"));
+        command.arg("--kubeconfig").arg(bed.cluster.admin_kubeconfig());
+        command.args(["forward", "one", "space", "5000"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+    });
+    let mut line = String::new();
+    BufReader::new(forward.child().stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on ").unwrap();
+    let creds = format!("{}:{}", one.user, one.password);
+    let trust = one.trust.path().to_str().unwrap();
+    let there = format!("docker://{address}/x:1");
+    let (done, said) = skopeo(one, &["inspect", "--creds", &creds, "--cert-dir", trust, &there]);
+    assert!(done && said.contains("\"Digest\""), "{said}");
+}
