@@ -35,7 +35,11 @@ const ROWS: &[Row] = &[
         "the status of the pod is written by the test; a retry is one of the provider's `launch-retries`, whatever the cause",
     ),
     (9, "Protection from eviction", ""),
-    (10, "Quota", "10 processes make 4 requests each, and 50 only with `ROW_10_EACH=50`"),
+    (
+        10,
+        "Quota",
+        "the 10 times 50 requests share a namespace; with a namespace each they are 10 times 4, and 50 only with `ROW_10_EACH=50`",
+    ),
     (11, "Enforcement in the cluster", ""),
     (12, "git push over exec", "the file has 64 MiB, and 1 GiB only with `ROW_12_MIB=1024`"),
     (13, "Speculative state of many repositories", ""),
