@@ -26,10 +26,8 @@ pub(super) fn registry(granted: &Granted, resource: &mut Map<String, Value>) {
 
 /// The secrets, by the build that they are of; none where there are none. Those of registries stand in `registry`, by node.
 pub(super) fn secrets(handover: &Handover<'_>) -> Option<Value> {
-    let mut all = match inherited::secrets(handover.inherited) {
-        Some(Value::Object(all)) => all,
-        _ => Map::new(),
-    };
+    let inherited = inherited::secrets(handover.inherited);
+    let mut all = inherited.and_then(|all| all.as_object().cloned()).unwrap_or_default();
     let build = &handover.record.body.request.build;
     let own = (build, handover.granted);
     let parents = handover.inherited.iter().map(|parent| (&parent.build, parent.granted.as_slice()));
