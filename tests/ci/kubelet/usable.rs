@@ -10,13 +10,13 @@ fn row_01_a_pod_label_is_a_machine_that_runs_commands() {
     let args = ["--label", "machine", "--label", "bash", "--out", arg(&out)];
     bed.run(&[&["request", "--build", "b", "--wait", "ready"][..], &args].concat()).expect_success();
     for (at, name) in ["machine", "bash"].into_iter().enumerate() {
-        let pod = bed.cluster.get_json(&["pod", name, "-n", &bed.namespace("b", at)]);
+        let pod = bed.cluster.get_json(&["pod", "machine", "-n", &bed.namespace("b", at)]);
         assert_eq!(pod["status"]["phase"], "Running", "{pod:#}");
         let conditions = pod["status"]["conditions"].as_array().unwrap();
         let ready = conditions.iter().find(|one| one["type"] == "Ready").unwrap();
         assert_eq!(ready["status"], "True", "{pod:#}");
         let job = |args: &[&str]| {
-            let head = ["--context", name, "exec", name, "--"];
+            let head = ["--context", name, "exec", "machine", "--"];
             bed.cluster.kubectl_as(&out.join("kubeconfig"), &[&head, args].concat())
         };
         assert_eq!(job(&["cat", "/etc/hostname"]).expect_success().stdout.trim(), name);
