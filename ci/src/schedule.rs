@@ -13,7 +13,7 @@ pub const PASSES: u32 = 8;
 const WAITERS: usize = 400;
 
 /// One request at a pool.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Claim<'a> {
     /// Its id.
     pub id: &'a str,
@@ -42,13 +42,17 @@ pub fn turn(ledger: &Ledger, pool: &Pool, claim: &Claim<'_>) -> Turn {
     let mut taken = ledger.used_beside(claim.id);
     let ahead = ahead(ledger, claim);
     for (_, waiter) in &ahead {
-        if taken.plus(waiter.size).exceeds(pool).is_none() {
-            taken = taken.plus(waiter.size); // it goes when it looks; its room is left to it
+        if taken.plus(&waiter.size).exceeds(pool).is_none() {
+            taken = taken.plus(&waiter.size); // it goes when it looks; its room is left to it
         } else if waiter.passed >= PASSES {
             return Turn::Wait { behind: ahead.len() };
         }
     }
-    if taken.plus(claim.size).exceeds(pool).is_none() { Turn::Go } else { Turn::Wait { behind: ahead.len() } }
+    if taken.plus(&claim.size).exceeds(pool).is_none() {
+        Turn::Go
+    } else {
+        Turn::Wait { behind: ahead.len() }
+    }
 }
 
 /// Reserves for a request whose turn it is, and counts it for those that it passed.
@@ -56,8 +60,8 @@ pub fn admit(ledger: &mut Ledger, pool: &Pool, claim: &Claim<'_>) {
     let mut taken = ledger.used_beside(claim.id);
     let mut passed = Vec::new();
     for (id, waiter) in ahead(ledger, claim) {
-        if taken.plus(waiter.size).exceeds(pool).is_none() {
-            taken = taken.plus(waiter.size);
+        if taken.plus(&waiter.size).exceeds(pool).is_none() {
+            taken = taken.plus(&waiter.size);
         } else {
             passed.push(id.to_owned());
         }
@@ -68,7 +72,9 @@ pub fn admit(ledger: &mut Ledger, pool: &Pool, claim: &Claim<'_>) {
         }
     }
     ledger.waiting.remove(claim.id);
-    ledger.entries.insert(claim.id.to_owned(), Entry { size: claim.size, lease: claim.lease.to_owned() });
+    ledger
+        .entries
+        .insert(claim.id.to_owned(), Entry { size: claim.size.clone(), lease: claim.lease.to_owned() });
 }
 
 /// Gives a request a place in the order; returns whether that changed anything.
@@ -80,7 +86,7 @@ pub fn enlist(ledger: &mut Ledger, claim: &Claim<'_>) -> bool {
         return false;
     }
     let waiter = Waiter {
-        size: claim.size,
+        size: claim.size.clone(),
         lease: claim.lease.to_owned(),
         priority: claim.priority,
         turn: ledger.next,

@@ -15,6 +15,7 @@ mod crash;
 mod kubelet;
 mod lifetime;
 mod openshift;
+mod pods;
 mod providers;
 mod quota;
 mod rights;

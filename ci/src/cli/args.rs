@@ -97,7 +97,7 @@ pub enum Command {
     Hold(super::hold::HoldArgs),
     /// Do what has to be done without anybody asking: take up what dead processes began, and clean.
     Serve(super::serve::ServeArgs),
-    /// About the configuration; no cluster is asked.
+    /// About the configuration; only `check --live` asks a cluster.
     Config(super::configuration::ConfigArgs),
 }
 

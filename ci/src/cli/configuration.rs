@@ -1,11 +1,13 @@
 //! `config check` and `config rbac`.
 //!
-//! Decides: nothing. Must not: ask a cluster. Input: a configuration that was checked while it was read.
+//! Decides: nothing. Must not: ask a cluster, but for `check --live`. Input: a configuration that was checked while it was read.
+
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Said, manifest};
+use super::{Problem, Said, live, manifest};
 use crate::config::Config;
 
 /// About the configuration.
@@ -20,14 +22,25 @@ pub struct ConfigArgs {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check it.
-    Check,
+    #[command(after_help = "Example:\n  build-resources config check --live -f build-resources.yaml")]
+    Check {
+        /// Ask the clusters too: whether every context is there, and every right that `config rbac` grants. Ends with 77
+        /// and names the rights that are missing.
+        #[arg(long)]
+        live: bool,
+    },
     /// Print the rights that this program needs, as a manifest.
     Rbac,
 }
 
-pub(super) fn run(config: &Config, args: &ConfigArgs) -> Said {
-    match args.command {
-        ConfigCommand::Check => {
+pub(super) async fn run(
+    config: &Config,
+    args: &ConfigArgs,
+    kubeconfig: Option<&Path>,
+) -> Result<Said, Problem> {
+    Ok(match args.command {
+        ConfigCommand::Check { live: true } => live::check(config, kubeconfig).await?,
+        ConfigCommand::Check { live: false } => {
             let labels = config.labels.len();
             let pools = config.pools().len();
             Said::new(
@@ -40,5 +53,5 @@ pub(super) fn run(config: &Config, args: &ConfigArgs) -> Said {
             let yaml = manifest.iter().filter_map(|object| serde_saphyr::to_string(object).ok());
             Said::new(yaml.collect::<Vec<_>>().join("---\n"), Value::Array(manifest))
         }
-    }
+    })
 }

@@ -13,6 +13,7 @@ mod forward;
 mod git;
 mod hold;
 mod life;
+mod live;
 mod log;
 mod look;
 mod rbac;
@@ -117,7 +118,7 @@ fn complain(problem: &Problem, output: Output, err: &mut impl Write) -> io::Resu
 async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
     let config = config::load(&cli.config)?;
     if let Command::Config(args) = &cli.command {
-        return Ok(configuration::run(&config, args));
+        return configuration::run(&config, args, cli.kubeconfig.as_deref()).await;
     }
     let clusters = Clusters::connect(&config, cli.kubeconfig.as_deref()).await?;
     let me = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
@@ -146,7 +147,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Hold(args) => hold::run(&desk, args).await,
         Command::Serve(args) if args.once => serve::run_once(&desk).await,
         Command::Serve(args) => serve::keep_on(&desk, cli, args).await,
-        Command::Config(args) => Ok(configuration::run(&config, args)),
+        Command::Config(args) => configuration::run(&config, args, cli.kubeconfig.as_deref()).await,
     }
 }
 

@@ -8,7 +8,7 @@
 //! bounded, which a rule of RBAC cannot do for namespaces that are not there yet: the fence does. In a shared namespace
 //! roles name single pods, so their rights must be had, in that namespace only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -37,9 +37,10 @@ pub fn manifest(config: &Config) -> Vec<Value> {
     all.push(
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": hub}}),
     );
+    let pulled = pulled(config);
     if makes_namespaces {
         let projects = modes().any(|provider| matches!(provider.layout(), Layout::Projects { .. }));
-        let mut rules = cluster_rules(projects);
+        let mut rules = cluster_rules(projects, !pulled.is_empty());
         if has_beside(config) {
             rules.extend(beside_rules());
         }
@@ -53,10 +54,26 @@ pub fn manifest(config: &Config) -> Vec<Value> {
     });
     // What builds return in confidence. It is owned by the Lease of its buildset, and goes with that.
     let secrets = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"]});
-    all.extend(granted(hub, NAME, Some(hub), &[records, secrets]));
+    all.extend(granted(hub, NAME, Some(hub.as_str()), &[records, secrets]));
+    for (namespace, names) in pulled {
+        let named =
+            json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]});
+        all.extend(granted(hub, "build-resources-pull", Some(namespace), &[named]));
+    }
     let shared: BTreeSet<&Name> = modes().filter_map(|provider| provider.shared()).collect();
     for namespace in shared {
-        all.extend(granted(hub, "build-resources-pods", Some(namespace), &shared_rules()));
+        all.extend(granted(hub, "build-resources-pods", Some(namespace.as_str()), &shared_rules()));
+    }
+    all
+}
+
+/// The Secrets of `image-pull-secrets` that are copied, by their namespace.
+fn pulled(config: &Config) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let copying = config.providers.iter().filter(|provider| provider.value.shared().is_none());
+    let labels = copying.flat_map(|provider| &provider.value.pools).flat_map(|pool| &pool.value.labels);
+    for secret in labels.flat_map(|label| &label.value.image_pull_secrets) {
+        all.entry(secret.namespace.as_str()).or_default().insert(secret.name.as_str());
     }
     all
 }
@@ -67,7 +84,7 @@ pub(super) fn wide_name(hub: &Name) -> String {
 }
 
 /// A role and its binding to our account; without a namespace in all of them.
-fn granted(hub: &Name, name: &str, namespace: Option<&Name>, rules: &[Value]) -> [Value; 2] {
+fn granted(hub: &Name, name: &str, namespace: Option<&str>, rules: &[Value]) -> [Value; 2] {
     let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
     let mut metadata = json!({"name": name});
     if let (Some(namespace), Some(map)) = (namespace, metadata.as_object_mut()) {
@@ -84,7 +101,7 @@ fn granted(hub: &Name, name: &str, namespace: Option<&Name>, rules: &[Value]) ->
     ]
 }
 
-fn cluster_rules(projects: bool) -> Vec<Value> {
+fn cluster_rules(projects: bool, pulls: bool) -> Vec<Value> {
     let made = json!(["get", "create", "patch"]);
     let mut rules = vec![
         json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}),
@@ -95,6 +112,7 @@ fn cluster_rules(projects: bool) -> Vec<Value> {
         json!({"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["delete"]}),
         json!({"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}),
+        json!({"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": made}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
         json!({"apiGroups": [RBAC], "resources": ["rolebindings"], "verbs": made}),
     ];
@@ -105,6 +123,10 @@ fn cluster_rules(projects: bool) -> Vec<Value> {
         rules.push(json!({
             "apiGroups": ["project.openshift.io"], "resources": ["projectrequests"], "verbs": ["create"],
         }));
+    }
+    if pulls {
+        // Where the copies go is not known before; they are written blindly, and none can be read back.
+        rules.push(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]}));
     }
     rules.push(json!({
         "apiGroups": [RBAC], "resources": ["clusterroles"], "resourceNames": names, "verbs": ["bind"],
@@ -140,6 +162,7 @@ fn shared_rules() -> Vec<Value> {
         json!({"apiGroups": [""], "resources": ["pods"], "verbs": made}),
         json!({"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}),
         json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": made}),
+        json!({"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": made}),
         json!({"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": made}),
     ];
     rules.extend(all_of(&[PODS, POD]));

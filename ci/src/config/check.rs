@@ -7,18 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_saphyr::Spanned;
 
 use super::label::{Kind, Label, PLACEHOLDERS, Way, filled};
-use super::metadata::{bad_key, is_label_value};
+use super::metadata::{bad_key, is_key, is_label_value};
 use super::nodeset;
 use super::registry::RegistryServer;
 use super::size::{Limits, Size};
 use super::words::Name;
-use super::{Config, ConfigError, Driver, Mode, Pool, Provider};
+use super::{Config, ConfigError, Driver, Mode, Pool, Provider, pods};
 use crate::error::shown;
 use crate::request::{VIEWERS, is_user};
 use crate::ssh;
 
 /// Most providers, pools of one, labels of one.
 const MANY: usize = 200;
+/// Longest annotations of one label, in bytes: half of what the API takes, which leaves room for ours.
+const ANNOTATIONS: usize = 128 << 10;
 
 pub(super) type Checked = Result<(), ConfigError>;
 
@@ -100,7 +102,6 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
         Kind::Namespace if provider.driver == Driver::Openshift => {
             refuse("type", "with `driver: openshift` it is called `project`".to_owned())?;
         }
-        Kind::Pod if label.image.is_none() => refuse("image", "a pod needs an image".to_owned())?,
         Kind::Pod if label.ingress => refuse("ingress", "only a namespace has one".to_owned())?,
         Kind::Pod if label.quota.is_some() => refuse("quota", "only a namespace has one".to_owned())?,
         Kind::Namespace | Kind::Project => {
@@ -108,23 +109,17 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
                 refuse(key, "only a pod has one".to_owned())?;
             }
         }
-        Kind::Pod => {}
+        Kind::Pod => {
+            if let Some((key, problem)) = pods::fault(label).or_else(|| pods::elsewhere(provider, label)) {
+                refuse(key, problem)?;
+            }
+        }
     }
     if let Some((key, problem)) = beside(provider, label) {
         refuse(key, problem.to_owned())?;
     }
-    if !provider.allow_privileged {
-        if label.privileged {
-            refuse("privileged", "the provider does not say `allow-privileged: true`".to_owned())?;
-        }
-        if label.volumes.iter().any(|volume| volume.host_path.is_some()) {
-            refuse("volumes", "`hostPath` needs `allow-privileged: true` at the provider".to_owned())?;
-        }
-    }
-    if let Some(mount) =
-        label.volume_mounts.iter().find(|mount| label.volumes.iter().all(|volume| volume.name != mount.name))
-    {
-        refuse("volume-mounts", format!("no volume is called `{}`", shown(&mount.name)))?;
+    if let Some((key, what)) = label.needs_privilege().filter(|_| !provider.allow_privileged) {
+        refuse(key, format!("{what} needs `allow-privileged: true` at the provider"))?;
     }
     if let Some(problem) = viewers(&label.viewers) {
         refuse("viewers", problem)?;
@@ -180,6 +175,15 @@ fn only_for_pods(label: &Label) -> Option<&'static str> {
         (label.python_path.is_some(), "python-path"),
         (label.shell_type.is_some(), "shell-type"),
         (label.access != Way::Exec, "access"),
+        (label.workspace.is_some(), "workspace"),
+        (label.spec.is_some(), "spec"),
+        (label.runtime_class.is_some(), "runtime-class"),
+        (label.priority_class.is_some(), "priority-class"),
+        (label.user_namespace, "user-namespace"),
+        (label.colocate.is_some(), "colocate"),
+        (label.protect, "protect"),
+        (!label.image_pull_secrets.is_empty(), "image-pull-secrets"),
+        (label.gpu.is_some() || label.gpu_resource.is_some(), "gpu"),
     ];
     said.into_iter().find_map(|(is_said, key)| is_said.then_some(key))
 }
@@ -190,10 +194,11 @@ fn impossible(pool: &Pool, label: &Label) -> Option<(&'static str, String)> {
         return Some((key, "more is requested than the limit allows".to_owned()));
     }
     let most = Size::of(pool, label).exceeds(pool)?;
-    let key = match label.kind {
-        Kind::Pod if most == "max-ram" => "memory",
-        Kind::Pod => "cpu",
-        Kind::Namespace | Kind::Project => "quota",
+    let key = match (most, label.kind) {
+        ("max-resources", _) => "extra-resources",
+        ("max-ram", Kind::Pod) => "memory",
+        (_, Kind::Pod) => "cpu",
+        (_, Kind::Namespace | Kind::Project) => "quota",
     };
     Some((key, format!("one resource is larger than `{most}` of the pool")))
 }
@@ -212,6 +217,12 @@ fn metadata(label: &Label) -> Option<(&'static str, String)> {
     }
     if let Some(value) = label.labels.values().find(|value| !is_label_value(value)) {
         return Some(("labels", format!("`{}` is no value of a label", shown(value))));
+    }
+    if label.annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > ANNOTATIONS {
+        return Some(("annotations", format!("they are longer than {ANNOTATIONS} bytes together")));
+    }
+    if let Some(name) = label.extra_resources.keys().find(|name| !is_key(name)) {
+        return Some(("extra-resources", format!("`{}` is no name of a resource", shown(name))));
     }
     keys("dynamic-labels", &label.dynamic_labels)
         .or_else(|| keys("labels", &label.labels))

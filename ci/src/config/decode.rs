@@ -97,8 +97,31 @@ pub fn parse(text: &[u8]) -> Result<Config, ConfigError> {
         let error = error.without_snippet();
         ConfigError::Wrong { line, path: spoken(&path), problem: shown(&problem(&error.to_string())) }
     })?;
-    check::all(&config)?;
-    Ok(config)
+    match check::all(&config) {
+        Err(ConfigError::Wrong { line, path, problem }) => {
+            let text = String::from_utf8_lossy(text);
+            Err(ConfigError::Wrong { line: line_of_key(&text, line, &path), path, problem })
+        }
+        other => other.map(|()| config),
+    }
+}
+
+/// The line of the key that a path ends with. A rule knows the line where a label or a pool begins; its keys stand below, all
+/// at one column. In another shape, such as on one line, the first line has to do.
+fn line_of_key(text: &str, first: u64, path: &str) -> u64 {
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let column = |line: &str| line.len() - line.trim_start_matches(['-', ' ']).len();
+    let says = |line: &str| {
+        let rest = line.trim_start_matches(['-', ' ']).strip_prefix(key);
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    };
+    let skipped = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
+    let mut lines = (first..).zip(text.lines().skip(skipped));
+    let Some((_, head)) = lines.next() else { return first };
+    let rest = lines.take_while(|(_, line)| line.trim().is_empty() || indent(line) > indent(head));
+    let mut own = std::iter::once((first, head)).chain(rest).filter(|(_, line)| column(line) == column(head));
+    own.find(|(_, line)| says(line)).map_or(first, |(at, _)| at)
 }
 
 /// The path without the words that only our own types have.

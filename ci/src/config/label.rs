@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Volume, VolumeMount};
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use k8s_openapi::api::core::v1::{PodSpec, Volume, VolumeMount};
+use serde::{Deserialize, Serialize};
 
+use super::amounts::{Amount, Count, Cpu};
+use super::exact::{exactly, exactly_some};
 use super::registry::RegistryWish;
-use super::words::{Amount, Cpu, Image, Name};
+use super::words::{Image, Name, ObjectName};
+use super::workspace::Workspace;
 
 /// What a resource is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,31 @@ pub struct Variable {
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+/// A Secret with the credentials of a registry, in the cluster of the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PullSecret {
+    /// Its name; the copy is called the same.
+    pub name: ObjectName,
+    /// The namespace that it lies in.
+    #[serde(default = "PullSecret::default_namespace")]
+    pub namespace: ObjectName,
+}
+
+impl PullSecret {
+    fn default_namespace() -> ObjectName {
+        ObjectName::known("default")
+    }
+}
+
+/// Whether the nodes of one request want to be on one machine of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Colocate {
+    /// Where there is room. There is no `required`: a machine that is full or cordoned would block the request for ever.
+    Preferred,
 }
 
 /// How much may live in a namespace.
@@ -150,6 +177,33 @@ pub struct Label {
     /// Users of the cluster who may look on: pods, their logs, events.
     #[serde(default)]
     pub viewers: Vec<String>,
+    /// A directory that all containers of the pod share.
+    pub workspace: Option<Workspace>,
+    /// A PodSpec, or a part of one, that is merged over ours: containers, volumes and variables by their names.
+    #[serde(default, deserialize_with = "exactly_some")]
+    pub spec: Option<PodSpec>,
+    /// Which RuntimeClass runs the pod.
+    pub runtime_class: Option<ObjectName>,
+    /// Which PriorityClass the pod has.
+    pub priority_class: Option<ObjectName>,
+    /// Whether root in the container is nobody on the machine.
+    #[serde(default)]
+    pub user_namespace: bool,
+    /// Whether the nodes of one request want to be on one machine.
+    pub colocate: Option<Colocate>,
+    /// Whether an eviction, such as that of `kubectl drain`, is refused while the pod lives.
+    #[serde(default)]
+    pub protect: bool,
+    /// Credentials for the image, copied into the namespace of the node.
+    #[serde(default)]
+    pub image_pull_secrets: Vec<PullSecret>,
+    /// How many of `gpu-resource` the machine gets.
+    pub gpu: Option<Count>,
+    /// Under which name the cluster counts them: `nvidia.com/gpu`.
+    pub gpu_resource: Option<String>,
+    /// What counts against `max-resources` of the pool without being asked of the cluster.
+    #[serde(default)]
+    pub extra_resources: BTreeMap<String, Amount>,
 }
 
 /// What a dynamic label may speak of.
@@ -171,31 +225,6 @@ pub fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<Stri
     }
     out.push_str(rest);
     Ok(out)
-}
-
-/// Types of the Kubernetes API pass over keys that they do not know; here nothing may be lost.
-fn exactly<'de, D: Deserializer<'de>, T: DeserializeOwned + Serialize>(from: D) -> Result<Vec<T>, D::Error> {
-    let given = serde_json::Value::deserialize(from)?;
-    let taken: Vec<T> = serde_json::from_value(given.clone()).map_err(D::Error::custom)?;
-    let kept = serde_json::to_value(&taken).map_err(D::Error::custom)?;
-    match lost(&given, &kept, "") {
-        Some(key) => Err(D::Error::custom(format!("unknown field `{key}`"))),
-        None => Ok(taken),
-    }
-}
-
-fn lost(given: &serde_json::Value, kept: &serde_json::Value, path: &str) -> Option<String> {
-    use serde_json::Value::{Array, Object};
-    match (given, kept) {
-        (Object(given), Object(kept)) => given.iter().find_map(|(key, value)| match kept.get(key) {
-            Some(other) => lost(value, other, &format!("{path}{key}.")),
-            None => (!value.is_null()).then(|| format!("{path}{key}")),
-        }),
-        (Array(given), Array(kept)) => {
-            given.iter().zip(kept).find_map(|(value, other)| lost(value, other, path))
-        }
-        (_, _) => None,
-    }
 }
 
 pub(super) const fn yes() -> bool {
@@ -236,21 +265,5 @@ mod tests {
         assert_eq!(filled("x-{request.build}-y", value).as_deref(), Ok("x-b1-y"));
         assert_eq!(filled("{request.colour}", value), Err("request.colour".to_owned()));
         assert_eq!(filled("{open", value), Err("open".to_owned()));
-    }
-
-    #[test]
-    fn a_key_that_the_api_does_not_know_is_not_passed_over() {
-        #[derive(Debug, Deserialize)]
-        struct Held {
-            #[serde(deserialize_with = "exactly")]
-            volumes: Vec<Volume>,
-        }
-        let good: Held =
-            serde_json::from_str(r#"{"volumes": [{"name": "w", "emptyDir": {"sizeLimit": "1Gi"}}]}"#)
-                .unwrap();
-        assert_eq!(good.volumes.len(), 1);
-        let bad = r#"{"volumes": [{"name": "w", "emptyDir": {"size": "1Gi"}}]}"#;
-        let error = serde_json::from_str::<Held>(bad).unwrap_err().to_string();
-        assert!(error.contains("emptyDir.size"), "{error}");
     }
 }

@@ -41,28 +41,36 @@ pub fn label_value(text: &str) -> String {
     if kept.is_empty() { digest.to_owned() } else { format!("{kept}-{digest}") }
 }
 
-/// What is wrong with a key that an operator chose: malformed, or reserved.
-pub(super) fn bad_key(key: &str) -> Option<&'static str> {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
+/// Whether the API takes this as the key of a label, an annotation or a resource.
+pub(super) fn is_key(key: &str) -> bool {
+    let (prefix, name) = parts(key);
     let dns = |part: &str| {
         (1..=LONGEST).contains(&part.len())
             && ends_well(part)
             && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
     };
     let named = !name.is_empty() && is_label_value(name);
-    let prefixed = prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(dns));
+    named && prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(dns))
+}
+
+fn parts(key: &str) -> (Option<&str>, &str) {
+    match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    }
+}
+
+/// What is wrong with a key that an operator chose: malformed, or reserved.
+pub(super) fn bad_key(key: &str) -> Option<&'static str> {
     let reserved = |prefix: &str| {
         format!("{prefix}/") == OURS
             || ["kubernetes.io", "k8s.io"].iter().any(|domain| {
                 prefix.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             })
     };
-    if !(named && prefixed) {
+    if !is_key(key) {
         Some("is no key of a label")
-    } else if prefix.is_some_and(reserved) {
+    } else if parts(key).0.is_some_and(reserved) {
         Some("has a reserved prefix")
     } else {
         None

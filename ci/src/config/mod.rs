@@ -3,27 +3,38 @@
 //! Decides: what a valid configuration is. Must not: talk to a cluster. Input: a YAML file in Nodepool's words; an
 //! unknown key is refused, and every refusal names a line and a path.
 
+mod amounts;
 mod check;
 mod decode;
+mod exact;
 mod label;
 mod metadata;
 mod nodeset;
+mod pods;
+mod quantity;
 mod registry;
 mod size;
+mod spec;
 mod words;
+mod workspace;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use amounts::{Amount, Count, Cpu};
 pub use decode::{ConfigError, load, parse, read};
-pub use label::{ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, Variable, Way, filled};
+pub use label::{
+    Colocate, ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, PullSecret, Variable, Way, filled,
+};
 pub use metadata::{OURS, label_value};
 pub use nodeset::{Nodeset, together};
 pub use registry::{RegistryServer, RegistryWish};
 pub use size::{Limits, Size};
-pub use words::{Amount, Cpu, Image, Name};
+pub use spec::MACHINE;
+pub use words::{Directory, Image, Name, ObjectName};
+pub use workspace::{Sync, WORKSPACE, Workspace};
 
 use crate::cluster::Layout;
 
@@ -233,6 +244,13 @@ pub struct Pool {
     pub max_cores: Option<Amount>,
     /// Most memory at a time, in MiB.
     pub max_ram: Option<Amount>,
+    /// Most of anything else at a time: of what labels name in `gpu-resource` and `extra-resources`, and of
+    /// `ephemeral-storage` in MB.
+    #[serde(default)]
+    pub max_resources: BTreeMap<String, u64>,
+    /// What a label counts for that does not name it in `extra-resources`.
+    #[serde(default)]
+    pub default_label_extra_resources: BTreeMap<String, Amount>,
     /// Cores of a label that names none.
     pub default_label_cpu: Option<Cpu>,
     /// Memory, in MiB, of a label that names none.
@@ -280,5 +298,9 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -45,7 +45,7 @@ impl Config {
 /// What these nodes take together in a pool; none where the pool does not offer one of the labels.
 pub fn together(pool: &Pool, nodes: &[Node]) -> Option<Size> {
     nodes.iter().try_fold(Size::default(), |sum, node| {
-        pool.label(&node.label).map(|label| sum.plus(Size::of(pool, label)))
+        pool.label(&node.label).map(|label| sum.plus(&Size::of(pool, label)))
     })
 }
 
@@ -134,11 +134,11 @@ nodesets:
     fn row_45_a_nodeset_that_cannot_be_meant_is_refused_with_its_line_and_path() {
         let base = GOOD.lines().count() as u64;
         for ((from, to), line, path, word) in [
-            (("label: builder", "label: ghost"), 2, "nodesets[pair].nodes", "no pool"),
-            (("{name: b,", "{name: a,"), 2, "nodesets[pair].nodes", "two nodes"),
-            (("[pair, small]", "[pair, ghost]"), 6, "nodesets[either].alternatives", "ghost"),
-            (("[pair, small]", "[either]"), 6, "nodesets[either].alternatives", "either"),
-            (("[pair, small]", "[pair, pair]"), 6, "nodesets[either].alternatives", "twice"),
+            (("label: builder", "label: ghost"), 3, "nodesets[pair].nodes", "no pool"),
+            (("{name: b,", "{name: a,"), 3, "nodesets[pair].nodes", "two nodes"),
+            (("[pair, small]", "[pair, ghost]"), 7, "nodesets[either].alternatives", "ghost"),
+            (("[pair, small]", "[either]"), 7, "nodesets[either].alternatives", "either"),
+            (("[pair, small]", "[pair, pair]"), 7, "nodesets[either].alternatives", "twice"),
             (("[pair, small]", "[]"), 6, "nodesets[either]", "either `nodes` or"),
             (("- name: small", "- name: pair"), 4, "nodesets[pair]", "twice"),
             (("    alternatives", "    alternative"), 7, "nodesets[2].alternative", "alternative"),

@@ -5,8 +5,9 @@
 use serde::{Deserialize, Deserializer};
 
 use super::Provider;
+use super::amounts::Amount;
 use super::label::Label;
-use super::words::{Amount, Image};
+use super::words::Image;
 
 /// What a label wants of a registry.
 #[derive(Debug, Clone, Deserialize)]

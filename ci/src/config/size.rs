@@ -2,9 +2,12 @@
 //!
 //! Decides: which of label and pool says an amount. Must not: compare with what is in use. Input: a pool and a label.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::label::{Kind, Label};
+use super::spec::total;
 use super::{Amount, Cpu, Pool};
 
 /// Requests and limits of a container: thousandths of cores, MiB, MB.
@@ -61,8 +64,11 @@ impl Limits {
     }
 }
 
+/// Under which name of `max-resources` storage counts, in MB.
+const STORAGE: &str = "ephemeral-storage";
+
 /// A share of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Resources.
@@ -71,15 +77,20 @@ pub struct Size {
     pub millicores: u64,
     /// Memory, in MiB.
     pub ram: u64,
+    /// Anything else that the pool may have a limit for, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, u64>,
 }
 
 impl Size {
-    /// What one resource takes: a pod its requests, a namespace its whole quota.
+    /// What one resource takes: a pod the requests of all its containers, a namespace its whole quota.
     pub fn of(pool: &Pool, label: &Label) -> Self {
+        let extra = extra(pool, label);
         match label.kind {
             Kind::Pod => {
                 let limits = Limits::of(pool, label);
-                Size { servers: 1, millicores: limits.cpu.unwrap_or(0), ram: limits.memory.unwrap_or(0) }
+                let (millicores, ram) = total(label, (limits.cpu.unwrap_or(0), limits.memory.unwrap_or(0)));
+                Size { servers: 1, millicores, ram, extra }
             }
             Kind::Namespace | Kind::Project => Size {
                 servers: 1,
@@ -89,17 +100,24 @@ impl Size {
                     .and_then(|quota| quota.cores)
                     .map_or(0, |cores| cores.get() * 1000),
                 ram: label.quota.as_ref().and_then(|quota| quota.ram).map_or(0, Amount::get),
+                extra,
             },
         }
     }
 
     /// Both together.
     #[must_use]
-    pub const fn plus(self, other: Size) -> Self {
+    pub fn plus(&self, other: &Size) -> Self {
+        let mut extra = self.extra.clone();
+        for (name, number) in &other.extra {
+            let sum = extra.entry(name.clone()).or_default();
+            *sum = sum.saturating_add(*number);
+        }
         Size {
             servers: self.servers.saturating_add(other.servers),
             millicores: self.millicores.saturating_add(other.millicores),
             ram: self.ram.saturating_add(other.ram),
+            extra,
         }
     }
 
@@ -112,8 +130,26 @@ impl Size {
             Some("max-cores")
         } else if over(self.ram, pool.max_ram.map(Amount::get)) {
             Some("max-ram")
+        } else if pool.max_resources.iter().any(|(name, most)| self.extra.get(name).unwrap_or(&0) > most) {
+            Some("max-resources")
         } else {
             None
         }
     }
+}
+
+/// What counts beside cores and memory: the label's own numbers, then the pool's for what the label does not name.
+fn extra(pool: &Pool, label: &Label) -> BTreeMap<String, u64> {
+    let named = |map: &BTreeMap<String, Amount>| {
+        map.iter().map(|(name, number)| (name.clone(), number.get())).collect::<BTreeMap<_, _>>()
+    };
+    let mut extra = named(&pool.default_label_extra_resources);
+    extra.extend(named(&label.extra_resources));
+    if let (Some(name), Some(gpu)) = (&label.gpu_resource, label.gpu) {
+        extra.insert(name.clone(), gpu.get());
+    }
+    if let Some(storage) = label.storage.or(pool.default_label_storage).filter(|_| label.kind == Kind::Pod) {
+        extra.insert(STORAGE.to_owned(), storage.get());
+    }
+    extra
 }

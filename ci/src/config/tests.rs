@@ -50,7 +50,7 @@ fn a_good_configuration_is_taken_whole() {
     let [(provider, pool)] = pools.as_slice() else { panic!("one pool") };
     let builder = pool.label(&"builder".parse().unwrap()).unwrap();
     assert_eq!(provider.name.as_str(), "east");
-    assert_eq!(Size::of(pool, builder), Size { servers: 1, millicores: 2000, ram: 4096 });
+    assert_eq!(Size::of(pool, builder), Size { servers: 1, millicores: 2000, ram: 4096, ..Size::default() });
     assert_eq!(provider.max_sessions.get(), 64);
     assert_eq!(config.hub.namespace.as_str(), "build-resources");
 }
@@ -98,8 +98,8 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
 #[test]
 fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
     each_is_refused(&[
-        (("type: pod", "type: project"), 14, "POOL.labels[builder].type", "openshift"),
-        (("driver: kubernetes", "driver: openshift"), 23, "POOL.labels[space].type", "project"),
+        (("type: pod", "type: project"), 15, "POOL.labels[builder].type", "openshift"),
+        (("driver: kubernetes", "driver: openshift"), 24, "POOL.labels[space].type", "project"),
         (
             ("            image: localhost/builder:1\n", ""),
             14,
@@ -114,25 +114,25 @@ fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
         ),
         (
             ("driver: kubernetes", "driver: kubernetes\n    namespace: x"),
-            6,
+            8,
             "providers[east].namespace",
             "only",
         ),
         (
             ("driver: kubernetes", "driver: kubernetes\n    mode: shared\n    namespace: x"),
-            25,
+            26,
             "POOL.labels[space].type",
             "only pods",
         ),
-        (("cpu: 2", "cpu: 9"), 14, "POOL.labels[builder].cpu", "max-cores"),
-        (("cpu: 2", "cpu: 2\n            cpu-limit: 1"), 14, "POOL.labels[builder].cpu", "limit"),
-        (("cpu: 2", "ingress: true"), 14, "POOL.labels[builder].ingress", "only a namespace"),
-        (("cpu: 2", "viewers: ['']"), 14, "POOL.labels[builder].viewers", "no user"),
-        (("cpu: 2", "privileged: true"), 14, "POOL.labels[builder].privileged", "allow-privileged"),
-        (("emptyDir: {}", "hostPath: {path: /}"), 14, "POOL.labels[builder].volumes", "hostPath"),
-        (("[{name: workspace, m", "[{name: other, m"), 14, "POOL.labels[builder].volume-mounts", "other"),
-        (("{request.change}", "{request.x}"), 14, "POOL.labels[builder].dynamic-labels", "request.x"),
-        (("{change:", "{build-resources/a:"), 14, "POOL.labels[builder].dynamic-labels", "reserved"),
+        (("cpu: 2", "cpu: 9"), 17, "POOL.labels[builder].cpu", "max-cores"),
+        (("cpu: 2", "cpu: 2\n            cpu-limit: 1"), 17, "POOL.labels[builder].cpu", "limit"),
+        (("cpu: 2", "ingress: true"), 17, "POOL.labels[builder].ingress", "only a namespace"),
+        (("cpu: 2", "viewers: ['']"), 17, "POOL.labels[builder].viewers", "no user"),
+        (("cpu: 2", "privileged: true"), 17, "POOL.labels[builder].privileged", "allow-privileged"),
+        (("emptyDir: {}", "hostPath: {path: /}"), 20, "POOL.labels[builder].volumes", "hostPath"),
+        (("[{name: workspace, m", "[{name: other, m"), 21, "POOL.labels[builder].volume-mounts", "other"),
+        (("{request.change}", "{request.x}"), 22, "POOL.labels[builder].dynamic-labels", "request.x"),
+        (("{change:", "{build-resources/a:"), 22, "POOL.labels[builder].dynamic-labels", "reserved"),
         (("  - name: space\n", "  - name: space\n  - name: ghost\n"), 5, "labels[ghost]", "no pool"),
         (("  - name: space\n", ""), 22, "POOL.labels[space]", "do not name"),
         (
@@ -143,7 +143,7 @@ fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
         ),
         (
             ("quota: {pods", "image: x\n            quota: {pods"),
-            23,
+            25,
             "POOL.labels[space].image",
             "only a pod",
         ),

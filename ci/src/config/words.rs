@@ -1,18 +1,14 @@
-//! The small words of a configuration, each parsed once and trusted afterwards.
+//! The names in a configuration, each parsed once and trusted afterwards.
 //!
-//! Decides: which names, amounts and units are possible. Must not: know which key a word stands under. Input: scalars of
+//! Decides: which names are possible. Must not: know which key a word stands under. Input: scalars of
 //! a file that an operator wrote.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::shown;
-
 /// Most characters of a name: room is left for what is added to it, below the 63 of a DNS label.
 const NAME: usize = 40;
-/// Largest amount of anything: keeps sums far from overflow.
-const AMOUNT: u64 = 1 << 40;
 
 /// A name that can stand in names of objects: a DNS label of at most 40 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,107 +63,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// A number of something, above zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "AmountText", into = "u64")]
-pub struct Amount(u64);
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a number above zero, without a unit")]
-enum AmountText {
-    Number(u64),
-    Text(String),
-}
-
-impl TryFrom<AmountText> for Amount {
-    type Error = String;
-
-    fn try_from(text: AmountText) -> Result<Self, String> {
-        match text {
-            AmountText::Number(number) => Amount::try_from(number),
-            AmountText::Text(text) => {
-                Err(format!("`{}` is no number; it is wanted above zero and without a unit", shown(&text)))
-            }
-        }
-    }
-}
-
-impl Amount {
-    /// The number.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// One of our own defaults.
-    pub(super) const fn known(number: u64) -> Self {
-        Amount(number)
-    }
-}
-
-impl TryFrom<u64> for Amount {
-    type Error = String;
-
-    fn try_from(number: u64) -> Result<Self, String> {
-        if (1..=AMOUNT).contains(&number) {
-            Ok(Amount(number))
-        } else {
-            Err(format!("a number between 1 and {AMOUNT} is wanted, without a unit"))
-        }
-    }
-}
-
-impl From<Amount> for u64 {
-    fn from(amount: Amount) -> Self {
-        amount.0
-    }
-}
-
-/// Processor time: whole cores as a number, or thousandths as `"500m"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "CpuText")]
-pub struct Cpu {
-    millicores: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "whole cores as a number, or thousandths as `500m`")]
-enum CpuText {
-    Cores(u64),
-    Text(String),
-}
-
-impl Cpu {
-    /// Thousandths of a core.
-    pub const fn millicores(self) -> u64 {
-        self.millicores
-    }
-}
-
-impl TryFrom<CpuText> for Cpu {
-    type Error = String;
-
-    fn try_from(text: CpuText) -> Result<Self, String> {
-        let wrong = || "whole cores as a number, or thousandths as `500m`, are wanted".to_owned();
-        let millicores = match text {
-            CpuText::Cores(cores) => cores.checked_mul(1000),
-            CpuText::Text(text) => {
-                let digits = text.strip_suffix('m').ok_or_else(wrong)?;
-                digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-            }
-        };
-        match millicores {
-            Some(millicores) if (1..=1_000_000).contains(&millicores) => Ok(Cpu { millicores }),
-            Some(_) | None => Err(wrong()),
-        }
-    }
-}
-
-impl fmt::Display for Cpu {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}m", self.millicores)
-    }
-}
-
 /// An image reference: not empty, no white space, at most 512 characters. What it means is the kubelet's affair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -198,6 +93,82 @@ impl From<Image> for String {
     }
 }
 
+/// The name of an object that others made: a DNS name of at most 253 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// One of our own defaults.
+    pub(super) fn known(text: &'static str) -> Self {
+        ObjectName(text.to_owned())
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ObjectName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let part = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        };
+        if text.len() <= 253 && text.split('.').all(part) {
+            Ok(ObjectName(text))
+        } else {
+            Err("the name of an object is `a-z`, `0-9`, inner `-` and `.`, at most 253 characters".to_owned())
+        }
+    }
+}
+
+/// An absolute path of a directory inside a container, other than `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Directory(String);
+
+impl Directory {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Our own default.
+    pub(super) fn workspace() -> Self {
+        Directory("/workspace".to_owned())
+    }
+}
+
+impl TryFrom<String> for Directory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let steps = text.strip_prefix('/').unwrap_or_default();
+        let step = |step: &str| {
+            !matches!(step, "" | "." | "..")
+                && step.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        if text.len() <= 200 && steps.split('/').all(step) {
+            Ok(Directory(text))
+        } else {
+            Err("a directory is an absolute path of letters, digits, `-`, `_` and `.`, and not `/`"
+                .to_owned())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,18 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn processor_time_has_one_unit() {
-        let cpu = |yaml: &str| serde_saphyr::from_str::<Cpu>(yaml).ok().map(Cpu::millicores);
-        assert_eq!(cpu("2"), Some(2000));
-        assert_eq!(cpu("\"500m\""), Some(500));
-        for bad in ["0", "-1", "1.5", "\"2 GB\"", "\"m\"", "\"0m\"", "\"+5m\"", "1001"] {
-            assert_eq!(cpu(bad), None, "{bad}");
-        }
+    fn an_image_has_no_gaps() {
+        assert!(Image::try_from("a b".to_owned()).is_err() && Image::try_from(String::new()).is_err());
     }
 
     #[test]
-    fn an_amount_is_above_zero_and_an_image_has_no_gaps() {
-        assert!(Amount::try_from(0).is_err() && Amount::try_from(AMOUNT + 1).is_err());
-        assert!(Image::try_from("a b".to_owned()).is_err() && Image::try_from(String::new()).is_err());
+    fn a_directory_is_absolute_and_plain() {
+        for good in ["/workspace", "/a/b.c/d_e-f"] {
+            assert!(Directory::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "/", "a", "/a/", "//a", "/a/../b", "/a:b", "/a b", "/ä", &format!("/{}", "x".repeat(200))]
+        {
+            assert!(Directory::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
     }
 }

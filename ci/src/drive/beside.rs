@@ -70,7 +70,8 @@ async fn make_registry(apply: &Apply<'_>, registry: &Registry) -> Result<(), Sto
     }
     apply.one(&registry.pull(&access)).await?;
     apply.one(&registry.account).await?;
-    Ok(apply.one(&registry.pod).await?)
+    apply.one(&registry.pod).await?;
+    Ok(())
 }
 
 /// Makes a Secret, unless there is one: then that one counts.

@@ -2,7 +2,7 @@
 //!
 //! Decides: the order of the writes, and which refusals pass. Must not: change an object. Input: a plan.
 
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::make::{Ended, Plan};
 use super::project::Projects;
-use super::{Desk, Holders, Stop, beside, wait_of};
+use super::{Desk, Holders, Stop, beside, pull, wait_of};
 use crate::cluster::{Cluster, ClusterError, Layout, MANAGER};
 use crate::objects::Objects;
 
@@ -25,6 +25,7 @@ impl Desk<'_> {
         if plan.rounds > 0 {
             self.pause(plan.rounds, || Stop::NoRoom(plan.node.name.clone())).await?;
         }
+        let secrets = pull::read(cluster, &plan.objects.secrets).await?;
         let Some(uid) = Holders::of(cluster).have(&plan.objects.holder).await? else {
             return Ok(Ended::Taken);
         };
@@ -36,7 +37,7 @@ impl Desk<'_> {
         }
         let mut objects = plan.objects.clone();
         objects.held_by(&uid);
-        let apply = Apply { cluster, seed: &self.me };
+        let apply = Apply { cluster, seed: &self.me, secrets: &secrets };
         beside::make(&apply, &objects).await?;
         match apply.all(&objects).await {
             Ok(()) => Ok(Ended::Made),
@@ -54,7 +55,7 @@ impl Desk<'_> {
         account: Option<&ServiceAccount>,
         bindings: &[RoleBinding],
     ) -> Result<(), ClusterError> {
-        let apply = Apply { cluster, seed: &self.me };
+        let apply = Apply { cluster, seed: &self.me, secrets: &[] };
         apply.each(account).await?;
         apply.each(bindings).await
     }
@@ -65,6 +66,8 @@ pub(super) struct Apply<'a> {
     pub(super) cluster: &'a Cluster,
     /// Spreads processes that began together.
     seed: &'a str,
+    /// Credentials for the image.
+    secrets: &'a [Secret],
 }
 
 impl Apply<'_> {
@@ -75,13 +78,18 @@ impl Apply<'_> {
             self.each(&objects.bindings).await // a binding is refused while its role is not there
         };
         let machine = async {
-            let (account, network, defaults) = tokio::join!(
+            let (account, network, defaults, secrets) = tokio::join!(
                 self.each(&objects.account),
                 self.one(&objects.network),
-                self.each(&objects.defaults)
+                self.each(&objects.defaults),
+                self.each(self.secrets)
             );
-            account.and(network).and(defaults)?;
-            self.each(&objects.pod).await?; // it needs its account, and shall never be without its policy
+            account.and(network.map(drop)).and(defaults).and(secrets)?;
+            // It needs its account, and shall never be without its policy.
+            if let Some(pod) = &objects.pod {
+                let made = self.one(pod).await?;
+                self.each(&objects.budget_of(&made)).await?;
+            }
             // After the pod: a server counts a pod before it makes it, and one whose caller died in between would be
             // counted but not there, for minutes. Nobody has been given a token yet, so nothing can slip in.
             self.each(&objects.quota).await
@@ -105,8 +113,8 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Makes an object, or finds that it is there as it should be.
-    pub(super) async fn one<K>(&self, object: &K) -> Result<(), ClusterError>
+    /// Makes an object, or finds that it is there as it should be; returns it as the cluster has it.
+    pub(super) async fn one<K>(&self, object: &K) -> Result<K, ClusterError>
     where
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -122,7 +130,7 @@ impl Apply<'_> {
         let mut round = 0;
         loop {
             match api.patch(name, &how, &Patch::Apply(object)).await {
-                Ok(_) => return Ok(()),
+                Ok(made) => return Ok(made),
                 // Our fields are forced, so a conflict is never about them: others were counted in the same quota.
                 Err(kube::Error::Api(status)) if status.code == 409 && round < RACES => {}
                 Err(error) => {

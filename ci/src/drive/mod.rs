@@ -15,6 +15,7 @@ mod make;
 mod node;
 mod place;
 mod project;
+mod pull;
 mod release;
 mod stop;
 mod target;

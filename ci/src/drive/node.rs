@@ -24,6 +24,10 @@ pub struct Node {
     pub registry: bool,
     /// How it is reached.
     pub access: Way,
+    /// The containers of a pod that a job may enter, the machine first; none for what is no pod.
+    pub containers: Vec<String>,
+    /// The container of a pod that repositories are received in.
+    pub receiver: Option<String>,
 }
 
 impl Node {
@@ -38,6 +42,8 @@ impl Node {
             account: place.account().to_owned(),
             registry: place.label.registry.is_some(),
             access: place.label.access,
+            containers: place.label.containers().into_iter().map(str::to_owned).collect(),
+            receiver: place.label.receiver().map(str::to_owned),
         }
     }
 }

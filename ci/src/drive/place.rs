@@ -121,7 +121,7 @@ impl Desk<'_> {
         let mut round = 0;
         loop {
             let mut ledger = self.store.ledger(&provider.name, &pool.name).await?;
-            let entry = Entry { size, lease: record.uid.clone() };
+            let entry = Entry { size: size.clone(), lease: record.uid.clone() };
             ledger.waiting.remove(&record.id);
             ledger.entries.insert(record.id.clone(), entry);
             if self.store.put(&provider.name, &pool.name, &ledger).await? {

@@ -69,6 +69,18 @@ pub enum Stop {
         /// The pool.
         pool: Name,
     },
+    /// Credentials for an image cannot be copied.
+    #[error(
+        "the Secret `{name}` of `image-pull-secrets` cannot be copied from the namespace `{namespace}`: {problem}"
+    )]
+    PullSecret {
+        /// Where it should be.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A node did not become usable.
     #[error("node `{node}` did not become usable: {why}")]
     Launch {
@@ -133,7 +145,7 @@ impl Failure for Stop {
             Stop::Unholdable(_) => Reason::Usage,
             Stop::Bug(_) => Reason::Bug,
             Stop::Unservable(_) => Reason::Unservable,
-            Stop::Unconfigured { .. } => Reason::Config,
+            Stop::Unconfigured { .. } | Stop::PullSecret { .. } => Reason::Config,
             Stop::Launch { .. } => Reason::Launch,
             Stop::Blocked { .. } => Reason::Blocked,
         }
@@ -158,6 +170,7 @@ impl Failure for Stop {
                 Some("offer these labels together in one pool that is large enough".to_owned())
             }
             Stop::Unconfigured { .. } => Some("release the build, or put the pool back".to_owned()),
+            Stop::PullSecret { .. } => Some("make it there, or name another in the label".to_owned()),
             Stop::NoRoom(_) => Some(
                 "the request is kept: ask again, or wait longer with `--timeout`, until others have ended"
                     .to_owned(),

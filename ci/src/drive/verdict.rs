@@ -3,7 +3,7 @@
 //! Decides: which reasons of the kubelet end the wait, and after how long. Must not: ask anything. Input: a pod as the API
 //! shows it, and for how long it has been waited for.
 
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 
 use crate::error::shown;
 
@@ -54,13 +54,10 @@ pub fn judge(pod: &Pod, waited: u64, patience: Patience) -> Verdict {
     if condition("Ready").is_some_and(|one| one.status == "True") {
         return Verdict::Ready;
     }
-    let waiting = status
-        .container_statuses
-        .iter()
-        .flatten()
-        .filter_map(|one| one.state.as_ref()?.waiting.as_ref())
-        .find_map(|one| Some((one.reason.as_deref()?, one.message.as_deref())));
-    match waiting {
+    if let Some(ended) = ended(status) {
+        return Verdict::Failed(ended);
+    }
+    match worst(status) {
         Some((reason, message)) if HOPELESS.contains(&reason) => Verdict::Failed(said(reason, message)),
         Some((reason, message)) if PULLING.contains(&reason) && waited >= patience.pull => {
             Verdict::Failed(said(reason, message))
@@ -68,6 +65,34 @@ pub fn judge(pod: &Pod, waited: u64, patience: Patience) -> Verdict {
         Some((reason, _)) => timeout(waited, patience, reason),
         None => timeout(waited, patience, &unscheduled(condition("PodScheduled"))),
     }
+}
+
+/// What a container waits for: of several the one that is least likely to pass.
+fn worst(status: &PodStatus) -> Option<(&str, Option<&str>)> {
+    let all = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let waiting = all.filter_map(|one| {
+        let waiting = one.state.as_ref()?.waiting.as_ref()?;
+        Some((waiting.reason.as_deref()?, waiting.message.as_deref()))
+    });
+    waiting.min_by_key(|(reason, _)| {
+        if HOPELESS.contains(reason) {
+            0
+        } else if PULLING.contains(reason) {
+            1
+        } else {
+            2
+        }
+    })
+}
+
+/// A container that is over. It does not start again, so its pod never becomes ready.
+fn ended(status: &PodStatus) -> Option<String> {
+    status.container_statuses.iter().flatten().find_map(|one| {
+        let over = one.state.as_ref()?.terminated.as_ref()?;
+        let reason = over.reason.as_deref().unwrap_or("Completed");
+        let what = format!("the container {} ended with code {}", shown(&one.name), over.exit_code);
+        Some(said(&format!("{reason}: {what}"), over.message.as_deref()))
+    })
 }
 
 fn unscheduled(condition: Option<&PodCondition>) -> String {
@@ -132,6 +157,39 @@ mod tests {
             ),
         ] {
             assert_eq!(judge(&pod, waited, patience), verdict, "{pod:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_containers_the_hopeless_one_counts() {
+        let states = |init: &str, first: &str, second: &str| {
+            let one = |name: &str, state: &str| {
+                format!(
+                    r#"{{"name": "{name}", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": {state}}}"#
+                )
+            };
+            pod(&format!(
+                r#"{{"phase": "Pending", "initContainerStatuses": [{}], "containerStatuses": [{}, {}]}}"#,
+                one("workspace", init),
+                one("node", first),
+                one("second", second)
+            ))
+        };
+        let waits = |reason: &str| format!(r#"{{"waiting": {{"reason": "{reason}"}}}}"#);
+        let initialising = waits("PodInitializing");
+        let over = r#"{"terminated": {"exitCode": 3, "reason": "Error"}}"#;
+        let patience = Patience { pull: 10, launch: 100 };
+        let failed = |text: &str| Verdict::Failed(text.to_owned());
+        for (pod, verdict) in [
+            (states(&waits("ErrImageNeverPull"), &initialising, &initialising), failed("ErrImageNeverPull")),
+            (
+                states("{}", &waits("ContainerCreating"), &waits("InvalidImageName")),
+                failed("InvalidImageName"),
+            ),
+            (states("{}", &initialising, &waits("ErrImagePull")), Verdict::Wait),
+            (states("{}", "{}", over), failed("Error: the container second ended with code 3")),
+        ] {
+            assert_eq!(judge(&pod, 1, patience), verdict, "{pod:?}");
         }
     }
 }

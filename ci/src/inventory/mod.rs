@@ -18,8 +18,7 @@ pub use write::{InventoryError, write};
 
 use crate::buildset::Inherited;
 use crate::config::{Kind, Name, Pool};
-use crate::drive::Granted;
-use crate::objects::CONTAINER;
+use crate::drive::{Granted, Node};
 use crate::ssh;
 use crate::state::Record;
 
@@ -49,14 +48,13 @@ pub struct Plugin {
     pub arguments: Vec<String>,
 }
 
-/// The inventory. A pod is a host; a namespace is none, but stands among the resources like every node. `kubeconfig` is
-/// where the kubeconfig will lie.
+/// The inventory. Each container of a pod is a host; a namespace is none, but stands among the resources like every node.
+/// `kubeconfig` is where the kubeconfig will lie.
 pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
     let mut hosts = Map::new();
     let mut resources = Map::new();
     for granted in handover.granted {
         let node = &granted.node;
-        let label = handover.pool.label(&node.label);
         let mut resource = Map::from_iter([
             ("namespace".to_owned(), json!(node.namespace)),
             ("context".to_owned(), json!(context(&node.name))),
@@ -66,27 +64,12 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
             resource.insert("registry".to_owned(), said);
         }
         beside::registry(granted, &mut resource);
-        match node.kind {
-            Kind::Pod => {
-                resource.insert("pod".to_owned(), json!(node.pod));
-                let python = label.and_then(|label| label.python_path.as_deref()).unwrap_or("auto");
-                let shell = label.and_then(|label| label.shell_type.as_deref()).unwrap_or("sh");
-                let mut host = json!({
-                    "ansible_host": node.pod,
-                    "ansible_connection": "kubernetes.core.kubectl",
-                    "ansible_kubectl_kubeconfig": kubeconfig.display().to_string(),
-                    "ansible_kubectl_context": context(&node.name),
-                    "ansible_kubectl_namespace": node.namespace,
-                    "ansible_kubectl_pod": node.pod,
-                    "ansible_kubectl_container": CONTAINER,
-                    "ansible_python_interpreter": python,
-                    "ansible_shell_type": shell,
-                    "nodepool": facts(handover, &node.label),
-                });
-                beside::over_ssh(granted, kubeconfig, &mut host);
-                hosts.insert(node.name.to_string(), host);
-            }
-            Kind::Namespace | Kind::Project => {}
+        if node.kind == Kind::Pod {
+            resource.insert("pod".to_owned(), json!(node.pod));
+            resource.insert("containers".to_owned(), json!(node.containers));
+        }
+        for (name, container) in host_names(handover, node) {
+            hosts.insert(name, host(handover, granted, container, kubeconfig));
         }
         resources.insert(node.name.to_string(), Value::Object(resource));
     }
@@ -96,6 +79,52 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
     let mut vars = inherited::variables(handover.inherited);
     vars.insert("zuul".to_owned(), zuul);
     json!({"all": {"hosts": hosts, "vars": vars}})
+}
+
+/// What the containers of a node are called as hosts: the machine like the node, every other one `NODE-CONTAINER`; where
+/// that is the name of another host, `NODE.CONTAINER`, which no node can be called.
+fn host_names<'a>(handover: &Handover<'_>, node: &'a Node) -> Vec<(String, &'a str)> {
+    let taken = |wanted: &str| {
+        let others = handover.granted.iter().filter(|other| other.node.name != node.name);
+        others.into_iter().any(|other| {
+            let name = other.node.name.as_str();
+            let beside = other.node.containers.iter().skip(1);
+            name == wanted || beside.into_iter().any(|one| format!("{name}-{one}") == wanted)
+        })
+    };
+    let called = |(at, container): (usize, &'a String)| {
+        let usual = format!("{}-{container}", node.name);
+        let name = match at {
+            0 => node.name.to_string(),
+            _ if taken(&usual) => format!("{}.{container}", node.name),
+            _ => usual,
+        };
+        (name, container.as_str())
+    };
+    node.containers.iter().enumerate().map(called).collect()
+}
+
+fn host(handover: &Handover<'_>, granted: &Granted, container: &str, kubeconfig: &Path) -> Value {
+    let node = &granted.node;
+    let label = handover.pool.label(&node.label);
+    let python = label.and_then(|label| label.python_path.as_deref()).unwrap_or("auto");
+    let shell = label.and_then(|label| label.shell_type.as_deref()).unwrap_or("sh");
+    let mut host = json!({
+        "ansible_host": node.pod,
+        "ansible_connection": "kubernetes.core.kubectl",
+        "ansible_kubectl_kubeconfig": kubeconfig.display().to_string(),
+        "ansible_kubectl_context": context(&node.name),
+        "ansible_kubectl_namespace": node.namespace,
+        "ansible_kubectl_pod": node.pod,
+        "ansible_kubectl_container": container,
+        "ansible_python_interpreter": python,
+        "ansible_shell_type": shell,
+        "nodepool": facts(handover, &node.label),
+    });
+    if node.containers.first().is_some_and(|machine| machine == container) {
+        beside::over_ssh(granted, kubeconfig, &mut host); // the server is in the machine
+    }
+    host
 }
 
 /// The context of a node in the kubeconfig.

@@ -20,6 +20,8 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             account: "job".to_owned(),
             registry: false,
             access: crate::config::Way::Exec,
+            containers: if kind == Kind::Pod { vec!["node".to_owned()] } else { Vec::new() },
+            receiver: None,
         },
         address: Address {
             server: "https://api.example:6443".to_owned(),
@@ -58,6 +60,61 @@ fn row_25_a_pod_is_a_host_and_a_namespace_only_a_resource() {
     let resources = &said["all"]["vars"]["zuul"]["resources"];
     assert_eq!(resources["space"], json!({"namespace": "main-0123456789ab-space", "context": "space"}));
     assert!(!said.to_string().contains("secret-of"), "the inventory holds no secret");
+}
+
+fn hosts(pods: &[(&str, &[&str])], label: &str) -> BTreeMap<String, Value> {
+    let config: Config = parse(label.as_bytes()).unwrap();
+    let pods = pods.iter().map(|(name, containers)| {
+        let mut granted = granted(name, Kind::Pod, "builder");
+        granted.node.containers = containers.iter().map(|&name| name.to_owned()).collect();
+        granted
+    });
+    let granted: Vec<Granted> = pods.collect();
+    let client = crate::ssh::Client { command: vec!["build-resources".to_owned()], build: "b".to_owned() };
+    let handover = Handover {
+        record: &record("b"),
+        pool: config.pools()[0].1,
+        granted: &granted,
+        plugin: None,
+        inherited: &[],
+        client: &client,
+    };
+    let said = inventory(&handover, Path::new("/out/kubeconfig"));
+    serde_json::from_value(said["all"]["hosts"].clone()).unwrap()
+}
+
+#[test]
+fn row_25_every_container_is_a_host_and_no_host_hides_another() {
+    let said = hosts(&[("a", &["node", "db", "b-c"]), ("a-b", &["node", "c"]), ("a-db", &["first"])], GOOD);
+    let reached = |name: &str| {
+        let host = &said[name];
+        format!("{}/{}", host["ansible_kubectl_pod"], host["ansible_kubectl_container"]).replace('"', "")
+    };
+    let wanted = [
+        ("a", "a/node"),
+        ("a.db", "a/db"), // `a-db` is a node
+        ("a.b-c", "a/b-c"),
+        ("a-b", "a-b/node"),
+        ("a-b.c", "a-b/c"),
+        ("a-db", "a-db/first"),
+    ];
+    assert_eq!(said.len(), wanted.len(), "{:?}", said.keys());
+    for (name, place) in wanted {
+        assert_eq!(reached(name), place, "{name}");
+    }
+    assert!(hosts(&[("one", &["node", "db"])], GOOD).contains_key("one-db"));
+}
+
+#[test]
+fn row_48_the_python_and_the_shell_of_a_label_reach_the_inventory() {
+    let usual = hosts(&[("one", &["node"])], GOOD);
+    assert_eq!(usual["one"]["ansible_python_interpreter"], "auto");
+    assert_eq!(usual["one"]["ansible_shell_type"], "sh");
+    let said = GOOD.replace("cpu: 2", "python-path: C:\\Python\\python.exe\n            shell-type: cmd");
+    for host in hosts(&[("one", &["node", "second"])], &said).values() {
+        assert_eq!(host["ansible_python_interpreter"], "C:\\Python\\python.exe");
+        assert_eq!(host["ansible_shell_type"], "cmd");
+    }
 }
 
 #[test]

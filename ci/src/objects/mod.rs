@@ -10,20 +10,25 @@ mod network;
 mod owner;
 mod pod;
 pub mod project;
+mod protect;
+mod pull;
 pub mod rights;
 mod space;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{LimitRange, Pod, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
+/// The name of the container that is the machine, where its label gives it no other.
+pub use crate::config::MACHINE as CONTAINER;
 pub(crate) use account::PULL_SECRET;
 pub use account::{Granted, PROJECT_ADMIN};
 pub use holder::Holder;
 pub(crate) use owner::metadata;
 pub use owner::{Key, build_selector, reading, request_selector, system_selector};
-pub use pod::CONTAINER;
+pub use pull::Copy;
 
 use crate::config::{Kind, Label, Name, Pool, Provider};
 use crate::registry::Registry;
@@ -94,8 +99,12 @@ pub struct Objects {
     pub roles: Vec<Role>,
     /// Who may do it.
     pub bindings: Vec<RoleBinding>,
+    /// Credentials for the image.
+    pub secrets: Vec<Copy>,
     /// The machine, for a label that is one.
     pub pod: Option<Pod>,
+    /// What keeps it from being evicted; see [`Objects::budget_of`].
+    budget: Option<PodDisruptionBudget>,
     /// How much may live in the namespace, where it is the node's own.
     pub quota: Option<ResourceQuota>,
     /// The registry that comes with it.
@@ -115,6 +124,8 @@ impl Objects {
             account: own.then(|| account::account(place)),
             roles: account::roles(place),
             bindings: account::bindings(place),
+            secrets: pull::copies(place),
+            budget: protect::budget(place),
             pod: match place.label.kind {
                 Kind::Pod => Some(pod::pod(place)),
                 Kind::Namespace | Kind::Project => None,
@@ -134,6 +145,11 @@ impl Objects {
         for metadata in all.chain([&mut self.network.metadata]) {
             metadata.owner_references = Some(vec![owner.clone()]);
         }
+    }
+
+    /// What keeps the pod that was made from being evicted, where its label wants that.
+    pub fn budget_of(&self, made: &Pod) -> Option<PodDisruptionBudget> {
+        self.budget.clone().map(|budget| protect::owned(budget, made))
     }
 }
 

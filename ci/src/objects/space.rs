@@ -7,11 +7,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use super::Place;
 use super::owner::metadata;
 
-/// The namespace. `privileged` only where the label is, which the provider had to allow.
+/// The namespace. `privileged` only where the label needs it, which the provider had to allow.
 pub(super) fn namespace(place: &Place<'_>) -> Namespace {
     let mut meta = metadata(place, place.holder, None);
-    let host = place.label.volumes.iter().any(|volume| volume.host_path.is_some());
-    let level = if place.label.privileged || host { "privileged" } else { "baseline" };
+    let level = if place.label.needs_privilege().is_some() { "privileged" } else { "baseline" };
     let labels = meta.labels.get_or_insert_default();
     labels.insert("pod-security.kubernetes.io/enforce".to_owned(), level.to_owned());
     Namespace { metadata: meta, ..Namespace::default() }

@@ -6,7 +6,8 @@ use super::*;
 use crate::config::{Config, parse, tests::GOOD};
 use crate::request::{Request, id, node};
 
-fn made(config: &Config, build: &str, asked: &str) -> Objects {
+/// What is made for one node of a build.
+pub(super) fn made(config: &Config, build: &str, asked: &str) -> Objects {
     let wanted = node(asked).unwrap();
     let request = Request::new(
         build.to_owned(),

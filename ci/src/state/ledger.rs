@@ -66,7 +66,7 @@ impl Ledger {
     /// What is reserved by others than this request.
     pub fn used_beside(&self, id: &str) -> Size {
         let others = self.entries.iter().filter(|(other, _)| *other != id);
-        others.fold(Size::default(), |sum, (_, entry)| sum.plus(entry.size))
+        others.fold(Size::default(), |sum, (_, entry)| sum.plus(&entry.size))
     }
 
     /// Drops what belongs to no living request; returns how many were dropped. `living` must have been listed after this
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn entry(servers: u64) -> Entry {
-        Entry { size: Size { servers, millicores: 1000, ram: 0 }, lease: format!("uid-{servers}") }
+        Entry { size: Size { servers, millicores: 1000, ..Size::default() }, lease: format!("uid-{servers}") }
     }
 
     fn waiter(lease: &str) -> Waiter {
