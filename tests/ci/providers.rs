@@ -130,7 +130,7 @@ fn row_38_a_hundred_buildsets_raced_from_eight_processes_are_never_split() {
                 // Four races at a time, eight processes.
                 let pair = ["parent", "child"].map(|who| {
                     let build = format!("{set}-{who}");
-                    let config = &configs[usize::from((who == "child") != (number % 2 == 0))];
+                    let config = &configs[usize::from((who == "child") != number.is_multiple_of(2))];
                     start(
                         config,
                         &kubeconfig,

@@ -15,13 +15,22 @@ pub(crate) fn compare(lab: &Lab, rounds: usize) {
     let namespace = lab.pod("push");
     let ssh = serve_ssh(lab, &namespace);
     let large = repository(lab, "large", LARGE);
-    one(lab, rounds, &namespace, &ssh, &format!("One repository of {LARGE} MiB"), &[large]);
+    let there = There { namespace: &namespace, ssh: &ssh };
+    one(lab, rounds, there, &format!("One repository of {LARGE} MiB"), &[large]);
     let small: Vec<PathBuf> =
         (0..SMALL).map(|number| repository(lab, &format!("small-{number}"), 0)).collect();
-    one(lab, rounds, &namespace, &ssh, &format!("{SMALL} small repositories"), &small);
+    one(lab, rounds, there, &format!("{SMALL} small repositories"), &small);
 }
 
-fn one(lab: &Lab, rounds: usize, namespace: &str, ssh: &str, title: &str, from: &[PathBuf]) {
+/// The pod: its namespace, and the command that reaches it.
+#[derive(Clone, Copy)]
+struct There<'a> {
+    namespace: &'a str,
+    ssh: &'a str,
+}
+
+fn one(lab: &Lab, rounds: usize, there: There<'_>, title: &str, from: &[PathBuf]) {
+    let There { namespace, ssh } = there;
     let kubectl = lab.kubectl(&["exec", "-i", "-n", namespace, "machine", "--"]).join(" ");
     let names = || from.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
     // What a shell does for each repository: an empty one, a push, a checkout.
@@ -94,7 +103,7 @@ fn serve_ssh(lab: &Lab, namespace: &str) -> String {
     lab.run(&script(&format!("ssh-keygen -q -t ed25519 -N '' -f {}", key.display())));
     let public = fs::read_to_string(key.with_extension("pub")).unwrap();
     let start = format!(
-        "mkdir -p /root/.ssh /run/sshd && chmod 700 /root/.ssh && echo '{}' >/root/.ssh/authorized_keys
+        "mkdir -p ~/.ssh /run/sshd && chmod 700 ~/.ssh && echo '{}' >~/.ssh/authorized_keys
          ssh-keygen -q -t ed25519 -N '' -f /tmp/host-key
          /usr/sbin/sshd -h /tmp/host-key -o PermitRootLogin=yes -o StrictModes=no",
         public.trim()

@@ -65,7 +65,7 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
 ";
 const USERS: &str = "root:x:0:0:root:/root:/bin/sh\n\
     sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n\
-    build:x:1000:1000::/home/build:/bin/sh\n\
+    build:x:1000:1000::/tmp:/bin/sh\n\
     nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 
 /// The description of an image.
