@@ -14,6 +14,7 @@ mod controller;
 mod crash;
 mod kubelet;
 mod lifetime;
+mod matrix;
 mod openshift;
 mod pods;
 mod providers;

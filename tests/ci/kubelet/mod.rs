@@ -7,5 +7,6 @@ mod exec;
 mod git;
 mod inventory;
 mod lost;
+mod payload;
 mod registry;
 mod usable;
