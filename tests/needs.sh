@@ -5,7 +5,7 @@
 readonly NEEDED_PACKAGES="
   dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry bwrap:bubblewrap
   /usr/share/doc/busybox-static:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux
-  containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins /usr/sbin/sshd:openssh-server ssh:openssh-client
+  containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins buildah:buildah /usr/sbin/sshd:openssh-server ssh:openssh-client
   nft:nftables ip:iproute2
   /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv
   openssl:openssl cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
