@@ -168,7 +168,7 @@ fn row_46_prometheus_can_read_what_the_controller_counts_and_events_tell_it_in_t
 
 /// Leaked namespaces, unless `ROW_24_LEAKED` says another number: a thousand take minutes on two cores.
 fn many() -> usize {
-    std::env::var("ROW_24_LEAKED").map_or(100, |text| text.parse().expect("ROW_24_LEAKED is a number"))
+    std::env::var("ROW_24_LEAKED").map_or(40, |text| text.parse().expect("ROW_24_LEAKED is a number"))
 }
 
 #[test]

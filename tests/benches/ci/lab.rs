@@ -24,7 +24,7 @@ providers:
       - name: bench
         max-servers: 1000
         labels:
-          - {name: machine, type: pod, image: 'localhost/ssh-machine:1', image-pull: Never, cpu: 10m, memory: 32}
+          - {name: machine, type: pod, image: 'localhost/ssh-machine:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512}
 ";
 
 /// The cluster, and the files.

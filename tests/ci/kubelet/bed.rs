@@ -21,8 +21,8 @@ providers:
       - name: SYSTEM
         max-servers: 1000
         labels:
-          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 10m, memory: 32}
-          - {name: bash, type: pod, image: 'localhost/bash:1', image-pull: Never, cpu: 10m, memory: 32}
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512}
+          - {name: bash, type: pod, image: 'localhost/bash:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512}
           - {name: space, type: namespace, quota: {pods: 10}}
 ";
 

@@ -112,7 +112,7 @@ fn digest(path: &Path) -> String {
 fn row_12_a_large_file_survives_a_push_over_exec_and_the_way_back() {
     let Some(node) = Node::new() else { return };
     // The acceptance asks for 1024, which takes minutes.
-    let size = std::env::var("ROW_12_MIB").map_or(64, |text| text.parse().unwrap());
+    let size = std::env::var("ROW_12_MIB").map_or(16, |text| text.parse().unwrap());
     let local = node.bed.path("local");
     repository(&local, "small");
     let sum = noise(&local.join("noise"), size);

@@ -24,12 +24,15 @@ fn bed() -> Option<NodeBed> {
     let builder = builder.iter().fold(MachineImage::machine("localhost/builder:1"), |image, name| {
         image.program(&format!("/usr/bin/{name}"))
     });
-    let builder = builder.tree("/usr/lib/rpm", &[]).text("/etc/containers/registries.conf", 0o644, "");
+    let builder = builder.tree("/usr/lib/rpm", &[]).tree("/usr/lib/file", &[]).text(
+        "/etc/containers/registries.conf",
+        0o644,
+        "",
+    );
     bed.import(&builder);
     let path = bed.path("config.yaml");
     let text = fs::read_to_string(&path).unwrap();
-    let label =
-        "{name: builder, type: pod, image: 'localhost/builder:1', image-pull: Never, cpu: 10m, memory: 512}";
+    let label = "{name: builder, type: pod, image: 'localhost/builder:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 64, memory-limit: 512}";
     let text = text
         .replacen("quota: {pods: 10}", "quota: {pods: 10}, registry: {storage: 500}", 1)
         .replacen("{name: space}]", "{name: space}, {name: builder}]", 1)
