@@ -37,11 +37,7 @@ const ROWS: &[Row] = &[
         "10 processes make 10 requests each in one namespace and 4 with a namespace each; 50 only with `ROW_10_SHARED=50` and `ROW_10_EACH=50`",
     ),
     (11, "Enforcement in the cluster", ""),
-    (
-        12,
-        "git push over exec",
-        "the file has 16 MiB, and 1 GiB only with `ROW_12_MIB=1024`; a command that ends without reading a long stdin can be noticed only after ten minutes, when the silence counts as a lost way",
-    ),
+    (12, "git push over exec", "the file has 16 MiB, and 1 GiB only with `ROW_12_MIB=1024`"),
     (13, "Speculative state of many repositories", ""),
     (14, "Streaming output", "3 runs of the million lines, and 50 only with `ROW_14_RUNS=50`"),
     (15, "Surviving disconnects", ""),

@@ -8,6 +8,7 @@ mod error;
 mod follow;
 mod frame;
 mod heart;
+mod last;
 mod pump;
 mod remote;
 mod sessions;
@@ -34,6 +35,7 @@ pub use stamp::Stamper;
 pub use view::Output;
 
 use crate::cluster::ClusterError;
+use last::{Last, Mark};
 
 /// How long a session may take to begin.
 const BEGIN: Duration = Duration::from_secs(60);
@@ -64,7 +66,8 @@ pub struct Exit {
 }
 
 /// Runs a command with all its streams and waits for its end. Everything that it wrote is handed on before this returns.
-/// An end of `stdin` is passed on while output still comes. Not safe to repeat: the command runs each time.
+/// An end of `stdin` is passed on while output still comes; when the command ends first, what it has not read is dropped. The
+/// image needs `sh` and `cat`. Not safe to repeat: the command runs each time.
 ///
 /// # Errors
 /// When the command could not be started, the session ended before the command did, or a local stream failed. The command
@@ -76,7 +79,15 @@ pub async fn run(
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
-    session(target, command, Some(stdin), stdout, stderr).await
+    let (line, mut mark) = last::line(command);
+    let ended = session(target, &line, Some(stdin), stdout, stderr, Some(&mut mark)).await;
+    match (ended, mark.seen()) {
+        (Ok(Exit { code: 127 }), Some(Last::Missing)) => {
+            let program = command.first().map(String::as_str).unwrap_or_default();
+            Err(ExecError::NotStarted(format!("the image has no `{program}`")))
+        }
+        (ended, _) => ended,
+    }
 }
 
 /// The same for a command that reads nothing.
@@ -89,7 +100,7 @@ pub async fn watch(
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
-    session(target, command, None::<tokio::io::Empty>, stdout, stderr).await
+    session(target, command, None::<tokio::io::Empty>, stdout, stderr, None).await
 }
 
 async fn session(
@@ -98,6 +109,7 @@ async fn session(
     stdin: Option<impl AsyncRead>,
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
+    mark: Option<&mut Mark>,
 ) -> Result<Exit, ExecError> {
     let _permit = target.sessions.stream().await;
     let operation = || format!("exec in pods/{}, container {}", target.pod, target.container);
@@ -115,7 +127,7 @@ async fn session(
     if stdin.is_some() && !connection.supports_stream_close() {
         return Err(ExecError::Old); // dropped here: what the server has started reads an end at once
     }
-    pump::pump(connection.into_stream(), stdin, stdout, stderr).await
+    pump::pump(connection.into_stream(), stdin, stdout, stderr, mark).await
 }
 
 /// The runs in a container, the newest first.

@@ -9,13 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio::{select, try_join};
 use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
 use super::frame::{self, CLOSE, Channel, STDIN};
 use super::heart::{Heart, PING};
+use super::last::Mark;
 use super::{ExecError, Exit};
 
 /// Most bytes of stdin in one message.
@@ -23,7 +24,7 @@ const FRAME: usize = 64 << 10;
 /// Messages of each output that wait for a local stream. A server sends at most 32 KiB in one.
 const WAITING: usize = 16;
 
-/// Runs one session to its end.
+/// Runs one session to its end. Where the far side marks the end of the command, stdin ends with it.
 ///
 /// # Errors
 /// See [`super::run`].
@@ -32,6 +33,7 @@ pub(super) async fn pump<S>(
     stdin: Option<impl AsyncRead>,
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
+    mark: Option<&mut Mark>,
 ) -> Result<Exit, ExecError>
 where
     S: Stream<Item = Result<Message, SocketError>> + Sink<Message, Error = SocketError>,
@@ -40,13 +42,14 @@ where
     let heart = Mutex::new(Heart::new(Instant::now()));
     let (to_out, out) = mpsc::channel(WAITING);
     let (to_err, err) = mpsc::channel(WAITING);
+    let over = Notify::new();
     let down = async {
-        let down = downstream(stream, to_out, to_err, &heart);
+        let down = downstream(stream, to_out, (to_err, mark), &heart, &over);
         try_join!(down, pass_on(out, stdout, "stdout"), pass_on(err, stderr, "stderr"))
     };
     select! {
         ended = down => ended.map(|(exit, (), ())| exit),
-        failed = upstream(sink, stdin, &heart) => match failed {
+        failed = upstream(sink, stdin, &heart, &over) => match failed {
             Ok(never) => match never {},
             Err(source) => Err(ExecError::Local { stream: "stdin", source }),
         },
@@ -62,6 +65,7 @@ async fn upstream(
     mut sink: impl Sink<Message, Error = SocketError> + Unpin,
     stdin: Option<impl AsyncRead>,
     heart: &Mutex<Heart>,
+    over: &Notify,
 ) -> Result<Infallible, std::io::Error> {
     let mut tick = interval(PING);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -72,6 +76,10 @@ async fn upstream(
         let message = select! {
             // Both may be left at any time: a tick comes again, and a read that has not ended has taken nothing.
             _ = tick.tick() => Message::Ping(Bytes::copy_from_slice(&locked(heart).ping())),
+            () = over.notified(), if open => {
+                open = false; // the command has ended, and what it has not read is thrown away
+                Message::binary(vec![CLOSE, STDIN])
+            }
             read = read(stdin.as_mut().as_pin_mut(), &mut buffer), if open => {
                 match buffer.get(..read?) {
                     None | Some([]) => {
@@ -108,8 +116,9 @@ async fn read(
 async fn downstream(
     mut stream: impl Stream<Item = Result<Message, SocketError>> + Unpin,
     out: mpsc::Sender<Bytes>,
-    err: mpsc::Sender<Bytes>,
+    (err, mut mark): (mpsc::Sender<Bytes>, Option<&mut Mark>),
     heart: &Mutex<Heart>,
+    over: &Notify,
 ) -> Result<Exit, ExecError> {
     let mut status = None;
     loop {
@@ -120,7 +129,7 @@ async fn downstream(
                 let body = bytes.split_off(1);
                 match channel {
                     Channel::Stdout => give(&out, body).await,
-                    Channel::Stderr => give(&err, body).await,
+                    Channel::Stderr => give(&err, own(mark.as_deref_mut(), body, over)).await,
                     Channel::Status => {
                         status = Some(frame::exit(&body));
                         locked(heart).ended();
@@ -140,8 +149,21 @@ async fn downstream(
             Ok(Some(Err(error))) => End::Broken(error.to_string()),
             Err(seconds) => End::Silent(seconds),
         };
+        if let Some(mark) = mark {
+            give(&err, mark.rest()).await;
+        }
         return judge(status, end, locked(heart).in_flight());
     }
+}
+
+/// What of a piece of stderr is the command's own; says when the command is over.
+fn own(mark: Option<&mut Mark>, piece: Bytes, over: &Notify) -> Bytes {
+    let Some(mark) = mark else { return piece };
+    let own = mark.pass(piece);
+    if mark.seen().is_some() {
+        over.notify_one();
+    }
+    own
 }
 
 /// Waits for the next message; the error is how many seconds of silence were too many.

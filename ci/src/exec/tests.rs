@@ -56,7 +56,7 @@ fn row_14_what_comes_after_the_status_is_not_lost() {
             server.close(None).await.unwrap();
             server
         };
-        let (exit, _server) = tokio::join!(pump(near, None::<tokio::io::Empty>, out, sink()), serve);
+        let (exit, _server) = tokio::join!(pump(near, None::<tokio::io::Empty>, out, sink(), None), serve);
         assert_eq!(exit.unwrap(), Exit { code: 0 });
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
@@ -85,7 +85,7 @@ fn row_12_an_end_of_stdin_is_told_and_output_still_comes() {
             server
         };
         let sent: Vec<u8> = (0..300_000_u32).map(|number| number.to_le_bytes()[0]).collect();
-        let (exit, _server) = tokio::join!(pump(near, Some(sent.as_slice()), out, sink()), serve);
+        let (exit, _server) = tokio::join!(pump(near, Some(sent.as_slice()), out, sink(), None), serve);
         assert_eq!(exit.unwrap().code, 0);
         let mut got = Vec::new();
         read.read_to_end(&mut got).await.unwrap();
@@ -100,7 +100,7 @@ fn row_12_an_unread_stdout_does_not_hold_up_stdin() {
         // Nobody reads this, and it is much smaller than what is written.
         let (out, _unread) = duplex(16);
         let (mut to_stdin, stdin) = duplex(1024);
-        let session = tokio::spawn(pump(near, Some(stdin), out, sink()));
+        let session = tokio::spawn(pump(near, Some(stdin), out, sink(), None));
         for _ in 0..WAITING_AND_MORE {
             // Until the pump takes no more; the socket in between holds a little too.
             let sent = server.send(message(1, &[b'x'; 32 << 10]));
@@ -125,7 +125,7 @@ fn row_15_a_connection_that_breaks_is_no_end_of_the_command() {
             server.send(message(1, b"half")).await.unwrap();
             drop(server);
         };
-        let (exit, ()) = tokio::join!(pump(near, None::<tokio::io::Empty>, sink(), sink()), serve);
+        let (exit, ()) = tokio::join!(pump(near, None::<tokio::io::Empty>, sink(), sink(), None), serve);
         assert!(matches!(exit, Err(ExecError::Cut(_))), "{exit:?}");
     });
 }
@@ -137,7 +137,7 @@ fn a_local_stream_that_fails_is_said_to_have_failed() {
         let (out, closed) = duplex(16);
         drop(closed);
         server.send(message(1, b"to nobody")).await.unwrap();
-        let exit = pump(near, Some(empty()), out, sink()).await;
+        let exit = pump(near, Some(empty()), out, sink(), None).await;
         assert!(matches!(exit, Err(ExecError::Local { stream: "stdout", .. })), "{exit:?}");
     });
 }
@@ -147,7 +147,30 @@ fn a_message_of_text_is_refused() {
     block(async {
         let (near, mut server) = sockets().await;
         server.send(Message::text("hello")).await.unwrap();
-        let exit = pump(near, None::<tokio::io::Empty>, sink(), sink()).await;
+        let exit = pump(near, None::<tokio::io::Empty>, sink(), sink(), None).await;
         assert!(matches!(exit, Err(ExecError::Odd(_))), "{exit:?}");
+    });
+}
+
+#[test]
+fn row_12_a_command_that_leaves_its_stdin_unread_ends_it() {
+    block(async {
+        let (near, mut server) = sockets().await;
+        let (line, mut mark) = super::last::line(&["true".to_owned()]);
+        let (err, mut read) = duplex(1 << 20);
+        let words = [b"\0", line[4].as_bytes(), b"E"].concat();
+        let serve = async {
+            server.send(message(2, &[b"own", words.as_slice()].concat())).await.unwrap();
+            while heard(&mut server).await != [255, 0] {}
+            server.send(message(3, SUCCESS.as_bytes())).await.unwrap();
+            server.close(None).await.unwrap();
+            server
+        };
+        let endless = tokio::io::repeat(b'x');
+        let (exit, _server) = tokio::join!(pump(near, Some(endless), sink(), err, Some(&mut mark)), serve);
+        assert_eq!(exit.unwrap().code, 0);
+        let mut text = String::new();
+        read.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "own");
     });
 }

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use proof::relay::Relay;
 use proof::sandbox::Finished;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 
 use crate::bed::{arg, block, finished};
 use crate::kubelet::bed::NodeBed;
@@ -309,6 +310,19 @@ fn row_12_stdin_is_ended_while_output_comes_and_refusals_are_told_from_a_lost_wa
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let exit = exec::run(&target, &command, sent.as_slice(), &mut out, &mut err).await.unwrap();
         assert_eq!((exit.code, out == sent, err.as_slice()), (5, true, &b"end\n"[..]));
+        // A command that reads none of it, or not all, ends all the same; whether the far side would be stuck is a matter of
+        // chance, so it is tried a few times.
+        for round in 0..12_usize {
+            let stdin = tokio::io::repeat(b'x').take([70_000, 3_000_000, u64::MAX][round % 3]);
+            let command = ["sh", "-c", "head -c 100 >/dev/null; echo over >&2; exit 3"].map(str::to_owned);
+            let command = if round % 2 == 0 { &["false".to_owned()][..] } else { &command[..] };
+            let mut err = Vec::new();
+            let exit = exec::run(&target, command, stdin, &mut out, &mut err).await.unwrap();
+            let expected = if round % 2 == 0 { (1, &b""[..]) } else { (3, &b"over\n"[..]) };
+            assert_eq!((exit.code, err.as_slice()), expected);
+        }
+        let nope = exec::run(&target, &["nope".to_owned()], sent.as_slice(), &mut out, &mut err).await;
+        assert!(matches!(nope, Err(ExecError::NotStarted(_))), "{nope:?}");
         let other = desk.target("b", "machine", Some("nope")).await.unwrap();
         let refused = exec::watch(&other, &command, &mut out, &mut err).await.unwrap_err();
         assert!(matches!(refused, ExecError::Cluster(_)), "{refused:?}");
