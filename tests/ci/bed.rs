@@ -52,7 +52,7 @@ providers:
     pools:
       - name: SYSTEM
         labels:
-          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, memory: 64}
+          - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, cpu-limit: 2, memory: 64, memory-limit: 512}
 ";
 
 /// One installation.
@@ -90,6 +90,13 @@ impl Bed {
     /// One with everything, its records too, in one namespace of its own.
     pub(crate) fn shared() -> Self {
         Bed::of(SHARED, &Bed::unique("shared"))
+    }
+
+    /// The same in that prepared cluster.
+    pub(crate) fn shared_on(cluster: &'static Cluster) -> Self {
+        let hub = Bed::unique("shared");
+        cluster.kubectl(&["create", "namespace", &hub]).expect_success();
+        Bed::at(cluster, SHARED, &hub)
     }
 
     /// A name that nobody has yet.

@@ -11,8 +11,8 @@ type Row = (u8, &'static str, &'static str);
 /// The rows of part 1; a row without a test is not done, whatever stands here.
 const ROWS: &[Row] = &[
     (1, "Pod label", ""),
-    (2, "Process 1 of a pod", "no container runs"),
-    (3, "Side-car with shared repositories", "no container runs, so nothing is pushed"),
+    (2, "Process 1 of a pod", ""),
+    (3, "Side-car with shared repositories", ""),
     (
         4,
         "Usable when handed over",
@@ -60,11 +60,7 @@ const ROWS: &[Row] = &[
     ),
     (25, "Inventory", ""),
     (26, "Credentials", ""),
-    (
-        27,
-        "SSH variant",
-        "keys, files and the forwarded port are tested each by itself, not an `ssh` into a pod; there is no Service or other way in",
-    ),
+    (27, "SSH variant", "`ssh` goes through the API server, so there is no Service"),
     (28, "Co-location of nodes", ""),
     (29, "Lifetime of a buildset", ""),
     (30, "Choice of isolation", ""),
@@ -86,7 +82,7 @@ const ROWS: &[Row] = &[
     ),
     (35, "Intermediate registry", ""),
     (36, "OpenShift project", "a stand-in makes the projects; 4 requests at once, not 200"),
-    (37, "Shared namespace", "row 12 is not tried in this mode"),
+    (37, "Shared namespace", ""),
     (38, "Provider affinity", ""),
     (39, "Fallback to another provider", ""),
     (40, "Several nodes, all or nothing", ""),

@@ -26,6 +26,14 @@ providers:
           - {name: space, type: namespace, quota: {pods: 10}}
 ";
 
+/// The whole cluster, with what an installation needs in it.
+fn prepared() -> Option<&'static Cluster> {
+    static READY: OnceLock<()> = OnceLock::new();
+    let cluster = Cluster::shared_full()?;
+    READY.get_or_init(|| prepare(cluster));
+    Some(cluster)
+}
+
 /// One installation: a [`Bed`].
 pub(crate) struct NodeBed(Bed);
 
@@ -38,10 +46,12 @@ impl NodeBed {
 
     /// The same with one change to its configuration.
     pub(crate) fn with(from: &str, to: &str) -> Option<Self> {
-        static READY: OnceLock<()> = OnceLock::new();
-        let cluster = Cluster::shared_full()?;
-        READY.get_or_init(|| prepare(cluster));
-        Some(NodeBed(Bed::on(cluster, CONFIG, from, to)))
+        Some(NodeBed(Bed::on(prepared()?, CONFIG, from, to)))
+    }
+
+    /// One with everything in one namespace, and the label `machine`.
+    pub(crate) fn shared() -> Option<Self> {
+        Some(NodeBed(Bed::shared_on(prepared()?)))
     }
 
     /// Makes an image known to the node; a label names it with `image-pull: Never`.

@@ -208,3 +208,39 @@ fn row_13_forty_repositories_arrive_as_they_will_be_merged() {
     assert_eq!(sync()["pushed"], 1);
     assert_eq!(node.script("cat /workspace/src/r1/file; stat -c %u /workspace/src/r1/.git"), "next1234");
 }
+
+/// What a label says for a side-car that receives, and a second container of another user.
+const SHARED: &str = "workspace: {sync: sidecar}, spec: {containers: [{name: second, image: 'localhost/machine:1', \
+    imagePullPolicy: Never, command: [sleep, infinity], securityContext: {runAsUser: 4242, runAsGroup: 4242}}]}";
+
+#[test]
+fn row_03_a_sync_goes_into_the_side_car_and_every_container_has_it() {
+    let image = "image: 'localhost/machine:1'";
+    let Some(node) = Node::with(image, &format!("{image}, {SHARED}")) else { return };
+    let local = node.bed.path("repo");
+    repository(&local, "shared");
+    let sync = ["--output", "json", "sync", "b", "machine", arg(&local)];
+    let done = finished(node.bed.start(&sync)).expect_success().json();
+    assert_eq!(done["repositories"][0]["path"], "/workspace/src/repo");
+    for container in ["second", "node", "workspace"] {
+        let args = [
+            "exec",
+            "machine",
+            "-c",
+            container,
+            "--",
+            "git",
+            "-C",
+            "/workspace/src/repo",
+            "rev-parse",
+            "HEAD",
+        ];
+        let there = node.bed.cluster.kubectl_as(&node.kubeconfig, &args).expect_success().stdout;
+        assert_eq!(there.trim(), said(&local, &["rev-parse", "HEAD"]), "{container}");
+    }
+    // A push without a container goes to the same place; git in the side-car takes it.
+    commit(&local, "next");
+    ran(node.git(&local).args(["push", "-q", "ssh://machine@b/src/repo", "HEAD:main"])).expect_success();
+    let args = ["exec", "machine", "-c", "second", "--", "cat", "/workspace/src/repo/file"];
+    assert_eq!(node.bed.cluster.kubectl_as(&node.kubeconfig, &args).expect_success().stdout, "next");
+}
