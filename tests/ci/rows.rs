@@ -86,7 +86,11 @@ const ROWS: &[Row] = &[
     (38, "Provider affinity", ""),
     (39, "Fallback to another provider", ""),
     (40, "Several nodes, all or nothing", ""),
-    (41, "Warm resources", ""),
+    (
+        41,
+        "Warm resources",
+        "nothing keeps nodes ready yet: there is no `min-ready`, and a request takes none; only what a record says of a node that was warm is there",
+    ),
     (
         42,
         "Hold for debugging",
