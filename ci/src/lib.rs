@@ -11,6 +11,7 @@
 //! All state is in API objects: a Lease a request, a Lease a pool, and the labels of what was made. Any process may die at
 //! any point; the same command again, or `gc`, finishes what it began.
 
+pub mod artifact;
 pub mod buildset;
 pub mod censor;
 pub mod cleanup;

@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
         "24 MiB and 400 files; 2 GiB and 100,000 only with `ROW_18_MIB=2048 ROW_18_FILES=100000`",
     ),
     (19, "Data to children", ""),
-    (20, "Large data to children", ""),
+    (20, "Large data to children", "16 MiB, and 200 only with `ROW_20_MIB=200`"),
     (21, "Release", ""),
     (22, "Leases and lifetimes", ""),
     (23, "Safe cleaner", ""),

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::drive::{Desk, Granted, Stop};
 use crate::request::Keep;
-use crate::state::{BuildsetError, Member, Phase, Record};
+use crate::state::{Artifact, BuildsetError, Member, Phase, Record};
 
 /// What a build returns to those that inherit from it.
 #[derive(Clone, Default)]
@@ -17,6 +17,8 @@ pub struct Returned {
     pub data: BTreeMap<String, String>,
     /// Values that only children are shown.
     pub secrets: BTreeMap<String, String>,
+    /// Files that lie in a registry already.
+    pub artifacts: BTreeMap<String, Artifact>,
 }
 
 /// What a child is handed of one parent.
@@ -28,6 +30,8 @@ pub struct Inherited {
     pub data: BTreeMap<String, String>,
     /// The secrets that it returned.
     pub secrets: BTreeMap<String, String>,
+    /// The files that it returned.
+    pub artifacts: BTreeMap<String, Artifact>,
     /// Credentials for its nodes, where those are kept for the buildset.
     pub granted: Vec<Granted>,
 }
@@ -57,6 +61,7 @@ impl Desk<'_> {
                 return Err(BuildsetError::Ended(name.clone()).into());
             }
             set.give(&record.id, &returned.data, &names)?;
+            set.give_artifacts(&record.id, &returned.artifacts)?;
             set.to_lease(&self.config.system)?; // too large is said before any secret is written
             let kept = returned.secrets.is_empty()
                 || self.store.add_secrets(&set, &record.id, &returned.secrets).await?;
@@ -101,6 +106,7 @@ impl Desk<'_> {
                     .filter(|(key, _)| own(key))
                     .map(|((_, key), text)| (key.clone(), text.clone()))
                     .collect(),
+                artifacts: member.artifacts.clone(),
                 granted: self.granted_by(member, record).await?,
             });
         }

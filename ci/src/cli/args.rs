@@ -75,6 +75,8 @@ pub enum Command {
     Release(super::life::ReleaseArgs),
     /// Return values and secrets to the builds that inherit from this one.
     Return(super::buildset::ReturnArgs),
+    /// About large files that a build returned.
+    Artifact(super::artifact::ArtifactArgs),
     /// About a buildset: what its builds share.
     Buildset(super::buildset::BuildsetArgs),
     /// Bring local repositories to a node, at the commits that are to be tested.

@@ -3,7 +3,7 @@
 //! Decides: the words of the commands. Must not: print a secret, or take one as an argument. Input: arguments, and the files
 //! that hold secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Problem, Said};
 use crate::buildset::{BuildsetError, Ended, Returned};
+use crate::copy::Bounds;
 use crate::drive::Desk;
 use crate::error::{Reason, shown};
 use crate::request::Keep;
@@ -24,7 +25,8 @@ const SECRET: u64 = 1_000_000;
 /// What a build returns.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  build-resources return 17 registry=10.0.0.1:5000 --secret registry_password=@password.txt"
+    after_help = "Examples:\n  build-resources return 17 registry=10.0.0.1:5000 --secret registry_password=@password.txt\n  \
+                  build-resources return 17 --artifact packages=@packages.tar"
 )]
 pub struct ReturnArgs {
     /// The build that returns it.
@@ -35,6 +37,13 @@ pub struct ReturnArgs {
     /// A name and a file that holds a secret. It goes into the file secrets.json of the builds that inherit from this one.
     #[arg(long, value_name = "KEY=@FILE", value_parser = secret)]
     secret: Vec<(String, PathBuf)>,
+    /// A name and a large file. It goes into a registry that stays until the buildset ends; the builds that inherit from this
+    /// one are told its pullspec, size and SHA-256, and fetch it with `artifact get`.
+    #[arg(long, value_name = "KEY=@FILE", value_parser = secret)]
+    artifact: Vec<(String, PathBuf)>,
+    /// Most bytes of one such file.
+    #[arg(long, default_value_t = Bounds::default().bytes)]
+    max_bytes: u64,
 }
 
 /// About a buildset.
@@ -77,15 +86,25 @@ fn secret(text: &str) -> Result<(String, PathBuf), &'static str> {
 
 /// `return`.
 pub(super) async fn give(desk: &Desk<'_>, args: &ReturnArgs) -> Result<Said, Problem> {
-    let mut returned = Returned { data: args.values.iter().cloned().collect(), secrets: BTreeMap::new() };
+    let mut returned = Returned {
+        data: args.values.iter().cloned().collect(),
+        secrets: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
+    };
     for (key, path) in &args.secret {
         returned.secrets.insert(key.clone(), read(path)?);
     }
-    if returned.data.len() + returned.secrets.len() < args.values.len() + args.secret.len() {
+    let files: BTreeMap<String, &Path> =
+        args.artifact.iter().map(|(key, path)| (key.clone(), path.as_path())).collect();
+    let names: BTreeSet<&String> =
+        returned.data.keys().chain(returned.secrets.keys()).chain(files.keys()).collect();
+    if names.len() < args.values.len() + args.secret.len() + args.artifact.len() {
         return Err(usage("one name is given twice".to_owned()));
     }
     desk.give(&args.build, &returned).await?;
-    let names: Vec<&String> = returned.data.keys().chain(returned.secrets.keys()).collect();
+    if !files.is_empty() {
+        desk.give_files(&args.build, &files, args.max_bytes).await?;
+    }
     Ok(Said::new(
         format!("{} returned {} values\n", shown(&args.build), names.len()),
         json!({"build": args.build, "returned": names}),
@@ -150,6 +169,9 @@ fn shown_set(set: &Buildset) -> Said {
         for key in &member.secrets {
             let _ = writeln!(text, "            {key} (secret)");
         }
+        for (key, file) in &member.artifacts {
+            let _ = writeln!(text, "            {key} = {} ({} bytes)", file.image, file.size);
+        }
     }
     let members: Vec<Value> = set
         .members
@@ -162,6 +184,7 @@ fn shown_set(set: &Buildset) -> Said {
                 "provider": member.placed,
                 "data": member.data,
                 "secrets": member.secrets,
+                "artifacts": member.artifacts,
             })
         })
         .collect();

@@ -3,6 +3,7 @@
 //! Decides: the shape of the output. Must not: decide anything about a resource. Input: arguments and a configuration.
 
 mod args;
+mod artifact;
 mod buildset;
 mod configuration;
 mod copy;
@@ -135,6 +136,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Forward(args) => forward::run(&desk, args).await,
         Command::Release(args) => life::release(&desk, args).await,
         Command::Return(args) => buildset::give(&desk, args).await,
+        Command::Artifact(args) => artifact::run(&desk, args).await,
         Command::Buildset(args) => buildset::about(&desk, args).await,
         Command::Sync(args) => git::sync(&desk, args).await,
         Command::GitSsh(args) => git::git_ssh(&desk, args).await,

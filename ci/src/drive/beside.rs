@@ -14,6 +14,7 @@ use crate::forward::Port;
 use crate::objects::Objects;
 use crate::registry::{self, Access, Registry, RegistryError};
 use crate::ssh::{self, Keys, SshError};
+use crate::state::Phase;
 
 /// What a job is told of what stands beside a node.
 #[derive(Debug, Clone, Default)]
@@ -121,6 +122,33 @@ impl Desk<'_> {
             all.extend(parent.granted.into_iter().filter_map(|one| Some(one.beside.registry?.password)));
         }
         Ok(all)
+    }
+
+    /// What opens the registry beside a node.
+    ///
+    /// # Errors
+    /// When there is no such build, node or registry, or the cluster refuses or is away.
+    pub async fn access(&self, build: &str, node: &str) -> Result<Access, Stop> {
+        let record = self.find(build).await?;
+        let found = self.nodes(&record)?.into_iter().find(|one| one.name.as_str() == node && one.registry);
+        let found = found.ok_or_else(|| Stop::NoNode { build: build.to_owned(), node: node.to_owned() })?;
+        access(self.cluster(&record)?, &found.namespace).await
+    }
+
+    /// The first node of a build with a registry beside it; none where there is none, or the build is gone or not ready.
+    ///
+    /// # Errors
+    /// When the cluster refuses or is away.
+    pub async fn with_registry(&self, build: &str) -> Result<Option<String>, Stop> {
+        let record = match self.find(build).await {
+            Err(Stop::Unknown(_)) => return Ok(None),
+            other => other?,
+        };
+        if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
+            return Ok(None);
+        }
+        let first = self.nodes(&record)?.into_iter().find(|one| one.registry);
+        Ok(first.map(|node| node.name.to_string()))
     }
 
     /// A port of a node, reached with a new token of the build. What a node's registry listens on is the registry's.

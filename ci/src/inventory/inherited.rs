@@ -10,11 +10,18 @@ use crate::buildset::Inherited;
 use crate::config::Kind;
 use crate::drive::Granted;
 
-/// The returned values as variables. Of two parents the later wins.
+/// The returned values as variables, and files by what is known of them. Of two parents the later wins.
 pub(super) fn variables(inherited: &[Inherited]) -> Map<String, Value> {
     inherited
         .iter()
-        .flat_map(|parent| parent.data.iter().map(|(key, value)| (key.clone(), json!(value))))
+        .flat_map(|parent| {
+            let values = parent.data.iter().map(|(key, value)| (key.clone(), json!(value)));
+            let files = parent.artifacts.iter().map(|(key, artifact)| {
+                let size = artifact.size;
+                (key.clone(), json!({"image": artifact.image, "sha256": artifact.sha256, "size": size}))
+            });
+            values.chain(files)
+        })
         .collect()
 }
 

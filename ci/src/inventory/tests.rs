@@ -174,6 +174,7 @@ fn parent() -> Inherited {
         data: [("registry".to_owned(), "10.0.0.1:5000".to_owned()), ("zuul".to_owned(), "forged".to_owned())]
             .into(),
         secrets: [("password".to_owned(), "hush".to_owned())].into(),
+        artifacts: [("packages".to_owned(), crate::state::artifact_tests::artifact())].into(),
         granted: vec![granted("machine", Kind::Pod, "builder")],
     }
 }
@@ -194,6 +195,7 @@ fn row_19_a_child_is_handed_the_values_and_only_one_private_file_has_the_secrets
     let said: Value = serde_json::from_str(&read("inventory.json")).unwrap();
     let vars = &said["all"]["vars"];
     assert_eq!(vars["registry"], "10.0.0.1:5000");
+    assert_eq!(vars["packages"]["size"], 5);
     assert_eq!(vars["zuul"]["build"], "b", "nothing of ours can be replaced");
     let resource = &vars["zuul"]["resources"]["registry job/machine"];
     assert_eq!((&resource["pod"], &resource["build"]), (&json!("machine"), &json!("registry job")));

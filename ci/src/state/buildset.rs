@@ -10,7 +10,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-use super::StateError;
+use super::{Artifact, StateError};
 use crate::config::{Name, OURS, label_value};
 use crate::error::{Failure, Reason, shown};
 use crate::objects::Key;
@@ -119,6 +119,9 @@ pub struct Member {
     /// The names of the secrets that it returned; they lie in a Secret.
     #[serde(default, skip_serializing_if = "is_default")]
     pub secrets: BTreeSet<String>,
+    /// The large files that it returned; they lie in a registry.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub artifacts: BTreeMap<String, Artifact>,
 }
 
 /// What stands in the annotation.
@@ -198,6 +201,7 @@ impl Buildset {
                 placed: None,
                 data: BTreeMap::new(),
                 secrets: BTreeSet::new(),
+                artifacts: BTreeMap::new(),
             };
             self.members.insert(id.to_owned(), member);
             return Ok(true);
@@ -254,8 +258,28 @@ impl Buildset {
         }
         let name = &self.name;
         let member = self.members.get_mut(id).ok_or_else(|| BuildsetError::Unknown(name.clone()))?;
+        member.artifacts.retain(|key, _| !data.contains_key(key));
         member.data.extend(data.clone());
         member.secrets.extend(secrets.iter().cloned());
+        Ok(())
+    }
+
+    /// Remembers where the files lie that a build returned; a name that it used before means the new file.
+    ///
+    /// # Errors
+    /// When the build is not in it, or a name cannot be handed to children.
+    pub fn give_artifacts(
+        &mut self,
+        id: &str,
+        artifacts: &BTreeMap<String, Artifact>,
+    ) -> Result<(), BuildsetError> {
+        for key in artifacts.keys() {
+            check_key(key)?;
+        }
+        let name = &self.name;
+        let member = self.members.get_mut(id).ok_or_else(|| BuildsetError::Unknown(name.clone()))?;
+        member.data.retain(|key, _| !artifacts.contains_key(key));
+        member.artifacts.extend(artifacts.clone());
         Ok(())
     }
 
@@ -324,6 +348,10 @@ impl Buildset {
                 .and_then(|()| check_value(key, value))
                 .map_err(|error| malformed(error.to_string()))?;
         }
+        for (key, artifact) in body.members.values().flat_map(|member| &member.artifacts) {
+            check_key(key).map_err(|error| malformed(error.to_string()))?;
+            artifact.check().map_err(|error| malformed(error.to_owned()))?;
+        }
         Ok(Buildset {
             id: name
                 .strip_prefix("bs-")
@@ -345,7 +373,7 @@ fn annotation() -> String {
 }
 
 /// A returned value becomes a variable of the child.
-fn check_key(key: &str) -> Result<(), BuildsetError> {
+pub(crate) fn check_key(key: &str) -> Result<(), BuildsetError> {
     let refused = |why| Err(BuildsetError::Refused { key: key.to_owned(), why });
     let first = key.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let inner = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

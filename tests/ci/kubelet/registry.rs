@@ -14,7 +14,7 @@ use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
 
 /// A bed whose label `space` comes with a registry: this machine's own `docker-registry`.
-fn bed() -> Option<NodeBed> {
+pub(super) fn bed() -> Option<NodeBed> {
     let server = "driver: kubernetes\n    registry-image: 'localhost/registry:1'\n    registry-command: [docker-registry]";
     let bed = NodeBed::with("driver: kubernetes", server)?;
     bed.import(&MachineImage::empty("localhost/registry:1").program("/usr/bin/docker-registry"));
@@ -26,14 +26,14 @@ fn bed() -> Option<NodeBed> {
 }
 
 /// What a build was told of its registry.
-struct Told {
-    address: String,
-    user: String,
-    password: String,
-    trust: tempfile::TempDir,
+pub(super) struct Told {
+    pub(super) address: String,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) trust: tempfile::TempDir,
 }
 
-fn told(out: &Path, build: &str) -> Told {
+pub(super) fn told(out: &Path, build: &str) -> Told {
     let read = |name: &str| -> Value {
         serde_json::from_str(&std::fs::read_to_string(out.join(name)).unwrap()).unwrap()
     };
@@ -54,7 +54,7 @@ fn told(out: &Path, build: &str) -> Told {
 }
 
 /// Runs `skopeo`; returns whether it was content, and what it said.
-fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
+pub(super) fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
     let mut command = Command::new("skopeo");
     command.arg("--policy").arg(told.trust.path().join("policy.json")).args(args);
     // No credential but the one that is given.
