@@ -3,11 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use proof::prometheus::free_address;
+use proof::prometheus::{free_address, promtool_accepts};
 use proof::sandbox::Finished;
 use proof::wait;
 
@@ -152,16 +152,7 @@ fn row_46_prometheus_can_read_what_the_controller_counts_and_events_tell_it_in_t
     });
     until_it_says(&address, "build_resources_leaked_namespaces_total 2");
     let text = until_it_says(&address, "build_resources_deleted_namespaces_total 3");
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let checked = finished(promtool);
-    assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:#?}\n{text}");
+    promtool_accepts(&text);
     let ended = terminate(controller);
     assert!(ended.stderr.contains("\"message\":\"ready\""), "{ended:#?}");
 }

@@ -1,13 +1,12 @@
 //! What is told: status by its schema, metrics that Prometheus accepts, in every phase.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::node::{host_and_payload, nevras, wish};
 use proof::packages::Release;
+use proof::prometheus::promtool_accepts;
 
 fn validator() -> jsonschema::Validator {
     let schema =
@@ -20,23 +19,6 @@ fn checked(status: Value) -> Value {
     let errors: Vec<String> = validator().iter_errors(&status).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new(), "{status:#}");
     status
-}
-
-/// `promtool check metrics` on the plain text form.
-#[track_caller]
-fn promtool_accepts(text: &str) {
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}\n{text}");
 }
 
 /// The value of a series, by its name and one label.

@@ -1,6 +1,7 @@
 //! A real Prometheus (Debian's) that scrapes agents on loopback and evaluates rules, asked through `promtool`.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -62,6 +63,19 @@ impl Prometheus {
         // Each line ends with the time of the sample, ` @[…]`, which no test is about.
         text.lines().map(|line| line.split(" @[").next().unwrap_or(line).trim().to_owned()).collect()
     }
+}
+
+/// `promtool check metrics`: the plain text form is read without a word of complaint.
+#[track_caller]
+pub fn promtool_accepts(text: &str) {
+    let mut command = bound("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = spawn(command);
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}\n{text}");
 }
 
 /// An address on loopback that nobody listens on now.

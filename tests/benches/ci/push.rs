@@ -105,7 +105,7 @@ fn serve_ssh(lab: &Lab, namespace: &str) -> String {
     let start = format!(
         "mkdir -p ~/.ssh /run/sshd && chmod 700 ~/.ssh && echo '{}' >~/.ssh/authorized_keys
          ssh-keygen -q -t ed25519 -N '' -f /tmp/host-key
-         /usr/sbin/sshd -h /tmp/host-key -o PermitRootLogin=yes -o StrictModes=no",
+         /usr/sbin/sshd -f /dev/null -h /tmp/host-key -o PermitRootLogin=yes -o StrictModes=no",
         public.trim()
     );
     lab.run(&lab.kubectl(&["exec", "-n", namespace, "machine", "--", "sh", "-ec", &start]));
