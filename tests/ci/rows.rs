@@ -131,9 +131,12 @@ fn tests(
     for (tier, text) in sources {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for pair in lines.windows(2) {
-            let name = pair[1].strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            let name = pair[1]
+                .trim_start_matches("async ")
+                .strip_prefix("fn ")
+                .and_then(|rest| rest.split('(').next());
             let number = name.and_then(|name| name.strip_prefix("row_")?.split('_').next()?.parse().ok());
-            if let (Some(name), Some(number), "#[test]") = (name, number, pair[0]) {
+            if let (Some(name), Some(number), "#[test]" | "#[tokio::test]") = (name, number, pair[0]) {
                 rows.entry(number).or_default().insert((tier, name.to_owned()));
             }
         }

@@ -26,8 +26,6 @@ pub struct Node {
     pub access: Way,
     /// The containers of a pod that a job may enter, the machine first; none for what is no pod.
     pub containers: Vec<String>,
-    /// The container of a pod that repositories are received in.
-    pub receiver: Option<String>,
 }
 
 impl Node {
@@ -43,7 +41,6 @@ impl Node {
             registry: place.label.registry.is_some(),
             access: place.label.access,
             containers: place.label.containers().into_iter().map(str::to_owned).collect(),
-            receiver: place.label.receiver().map(str::to_owned),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Decides: which container is meant. Must not: run anything there. Input: a ready record.
 
-use super::{Desk, Node, Stop};
+use super::{Desk, Stop};
 use crate::config::Kind;
 use crate::exec::Target;
 use crate::state::Phase;
@@ -14,25 +14,6 @@ impl Desk<'_> {
     /// # Errors
     /// When there is no such build or node, it is not ready or no pod, or the cluster refuses or is away.
     pub async fn target(&self, build: &str, node: &str, container: Option<&str>) -> Result<Target, Stop> {
-        let said = container.map(str::to_owned);
-        self.way(build, node, |node| said.or_else(|| node.containers.first().cloned())).await
-    }
-
-    /// The same for repositories: without a container, the one that receives them, which may be a side-car.
-    ///
-    /// # Errors
-    /// As for [`Desk::target`].
-    pub async fn receiver(&self, build: &str, node: &str, container: Option<&str>) -> Result<Target, Stop> {
-        let said = container.map(str::to_owned);
-        self.way(build, node, |node| said.or_else(|| node.receiver.clone())).await
-    }
-
-    async fn way(
-        &self,
-        build: &str,
-        node: &str,
-        container: impl FnOnce(&Node) -> Option<String>,
-    ) -> Result<Target, Stop> {
         let record = self.find(build).await?;
         if record.body.phase != Phase::Ready || record.lapsed((self.clock)()) {
             return Err(Stop::NotReady { build: build.to_owned(), phase: record.body.phase });
@@ -44,7 +25,8 @@ impl Desk<'_> {
             Kind::Pod => {}
             Kind::Namespace | Kind::Project => return Err(Stop::NoPod(found.name)),
         }
-        let container = container(&found).ok_or_else(|| Stop::NoPod(found.name.clone()))?;
+        let container = container.or_else(|| found.containers.first().map(String::as_str));
+        let container = container.ok_or_else(|| Stop::NoPod(found.name.clone()))?.to_owned();
         let cluster = self.cluster(&record)?;
         let granted = {
             let _permit = cluster.sessions.request().await;

@@ -80,7 +80,7 @@ pub async fn run(
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
     let (line, mut mark) = last::line(command);
-    let ended = session(target, &line, Some(stdin), stdout, stderr, Some(&mut mark)).await;
+    let ended = session(target, &line, Some(stdin), (stdout, stderr), Some(&mut mark)).await;
     match (ended, mark.seen()) {
         (Ok(Exit { code: 127 }), Some(Last::Missing)) => {
             let program = command.first().map(String::as_str).unwrap_or_default();
@@ -100,15 +100,14 @@ pub async fn watch(
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
-    session(target, command, None::<tokio::io::Empty>, stdout, stderr, None).await
+    session(target, command, None::<tokio::io::Empty>, (stdout, stderr), None).await
 }
 
 async fn session(
     target: &Target,
     command: &[String],
     stdin: Option<impl AsyncRead>,
-    stdout: impl AsyncWrite,
-    stderr: impl AsyncWrite,
+    (stdout, stderr): (impl AsyncWrite, impl AsyncWrite),
     mark: Option<&mut Mark>,
 ) -> Result<Exit, ExecError> {
     let _permit = target.sessions.stream().await;

@@ -21,7 +21,6 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             registry: false,
             access: crate::config::Way::Exec,
             containers: if kind == Kind::Pod { vec!["node".to_owned()] } else { Vec::new() },
-            receiver: None,
         },
         address: Address {
             server: "https://api.example:6443".to_owned(),
