@@ -75,7 +75,7 @@ pub struct ExecArgs {
     /// Seconds for which the way to the container may be lost.
     #[arg(long, default_value_t = 600)]
     patience: u64,
-    /// Run it with our stdin, and let it end with the connection. Needs nothing in the image but the program.
+    /// Run it with our stdin, and let it end with the connection. Needs `sh` and `cat` in the image.
     #[arg(long)]
     attached: bool,
     /// The command.
