@@ -56,7 +56,7 @@ pub struct Node {
 }
 
 /// Who asks for what. Only [`Request::new`] and a record make one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The build; one build has one request.

@@ -24,3 +24,4 @@ mod rows;
 mod serve;
 mod shared;
 mod usable;
+mod warm;

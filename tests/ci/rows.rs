@@ -89,7 +89,7 @@ const ROWS: &[Row] = &[
     (
         41,
         "Warm resources",
-        "nothing keeps nodes ready yet: there is no `min-ready`, and a request takes none; only what a record says of a node that was warm is there",
+        "no time is asserted, so a share of 25 % neither; only nodes with namespaces of their own are kept ready, without `registry`, `access: ssh` and `colocate`",
     ),
     (
         42,

@@ -100,10 +100,11 @@ impl Desk<'_> {
         Ok(listing)
     }
 
-    /// Whether a build counts as idle once it is empty: ready, only namespaces, and neither held nor kept.
+    /// Whether a build counts as idle once it is empty: ready, only namespaces, and neither held, kept nor warm.
     pub(crate) fn may_idle(&self, record: &Record, now: Timestamp) -> bool {
         record.body.phase == Phase::Ready
             && record.body.held.is_none()
+            && record.body.stock.is_none()
             && record.body.kept.is_none_or(|until| until < now)
             && self.nodes(record).is_ok_and(|nodes| nodes.iter().all(|node| node.kind != Kind::Pod))
     }

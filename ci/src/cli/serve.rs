@@ -61,6 +61,9 @@ pub(super) async fn run_once(desk: &Desk<'_>) -> Result<Said, Problem> {
     for (build, why) in &outcome.given_up {
         let _ = writeln!(text, "given up: {}: {}", shown(build), shown(why));
     }
+    for why in &outcome.not_stocked {
+        let _ = writeln!(text, "not kept ready: {}", shown(why));
+    }
     text.push_str(&show::cleaned_text(report, false));
     Ok(Said { text, json: json(&outcome)?, code: show::cleaned_code(report) })
 }

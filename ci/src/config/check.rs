@@ -12,13 +12,15 @@ use super::nodeset;
 use super::registry::RegistryServer;
 use super::size::{Limits, Size};
 use super::words::Name;
-use super::{Config, ConfigError, Driver, Mode, Pool, Provider, pods};
+use super::{Asked, Config, ConfigError, Driver, Mode, Pool, Provider, pods};
 use crate::error::shown;
 use crate::request::{VIEWERS, is_user};
 use crate::ssh;
 
 /// Most providers, pools of one, labels of one.
 const MANY: usize = 200;
+/// Most nodes of one label that are kept ready.
+const WARM: u64 = 100;
 /// Longest annotations of one label, in bytes: half of what the API takes, which leaves room for ours.
 const ANNOTATIONS: usize = 128 << 10;
 
@@ -58,8 +60,23 @@ pub(super) fn all(config: &Config) -> Checked {
         if !offered.contains(&label.value.name) {
             refuse(label, &format!("labels[{}]", label.value.name), "no pool offers it".to_owned())?;
         }
+        if let Some(problem) = warm(config, &label.value) {
+            refuse(label, &format!("labels[{}].min-ready", label.value.name), problem)?;
+        }
     }
     nodeset::check(config)
+}
+
+/// Why nodes of it cannot be kept ready.
+fn warm(config: &Config, asked: &Asked) -> Option<String> {
+    if asked.min_ready > WARM {
+        return Some(format!("at most {WARM} nodes of a label are kept ready"));
+    }
+    (asked.min_ready > 0 && config.stock_pool(&asked.name).is_none()).then(|| {
+        "no pool can keep it ready: that needs namespaces of its own (no `mode: shared`, no `driver: openshift`), and \
+         none of `registry`, `access: ssh` and `colocate`"
+            .to_owned()
+    })
 }
 
 /// A shared namespace has a name, and only a shared one.

@@ -72,6 +72,11 @@ pub struct Config {
 pub struct Asked {
     /// The name.
     pub name: Name,
+    /// How many nodes of it are kept ready before anybody asks.
+    #[serde(default)]
+    pub min_ready: u64,
+    /// How long such a node is kept, in seconds; none means as long as a resource lives at most.
+    pub max_ready_age: Option<Amount>,
 }
 
 /// The cluster and namespace of the records.
@@ -290,6 +295,21 @@ impl Config {
             .collect();
         pools.sort_by_key(|(_, pool)| pool.priority); // stable: then as written
         pools
+    }
+
+    /// What is said of a label of which nodes are kept ready.
+    pub fn stocked(&self, label: &Name) -> Option<&Asked> {
+        self.labels.iter().map(|one| &one.value).find(|one| one.name == *label && one.min_ready > 0)
+    }
+
+    /// Where warm nodes of a label are kept: the first pool that offers it with namespaces of its own, with nothing
+    /// beside the node that is secret, and nothing in its pod that is one request's.
+    pub fn stock_pool(&self, label: &Name) -> Option<(&Provider, &Pool, &Label)> {
+        let pools = self.pools().into_iter();
+        let offered = pools.filter_map(|(provider, pool)| Some((provider, pool, pool.label(label)?)));
+        offered.filter(|(provider, _, _)| provider.layout() == Layout::Namespaces).find(|(_, _, label)| {
+            label.registry.is_none() && label.access == Way::Exec && label.colocate.is_none()
+        })
     }
 
     /// The pool of that provider, where both are still configured.

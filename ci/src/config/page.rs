@@ -35,6 +35,7 @@ fn the_page_tells_of_every_key_and_of_no_other() {
         ("`hub`", keys::<Hub>()),
         ("`leases`", keys::<Leases>()),
         ("`buildset`", keys::<Buildsets>()),
+        ("`labels[]`", keys::<Asked>()),
         ("`nodesets[]`", keys::<Nodeset>()),
         ("`providers[]`", keys::<Provider>()),
         ("`providers[].pools[]`", keys::<Pool>()),

@@ -91,6 +91,13 @@ fn row_45_what_cannot_be_decoded_is_refused_with_its_line_and_path() {
         (("driver: kubernetes", "driver: kubernetes\n    mode: open"), 8, "providers[0].mode", "open"),
         (("labels:\n  - name: b", "max-hold-age: 1d\nlabels:\n  - name: b"), 2, "max-hold-age", "unit"),
         (("labels:\n  - name: b", "leases: {idle-ttl: 0}\nlabels:\n  - name: b"), 2, "leases.idle-ttl", ""),
+        (("  - name: space\n", "  - {name: space, min-ready: -1}\n"), 4, "labels[1].min-ready", ""),
+        (
+            ("  - name: space\n", "  - {name: space, max-ready-age: 1h}\n"),
+            4,
+            "labels[1].max-ready-age",
+            "unit",
+        ),
         (("system: ext-ci\n", ""), 4, "the document", "system"),
     ]);
 }
@@ -134,6 +141,12 @@ fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
         (("{request.change}", "{request.x}"), 22, "POOL.labels[builder].dynamic-labels", "request.x"),
         (("{change:", "{build-resources/a:"), 22, "POOL.labels[builder].dynamic-labels", "reserved"),
         (("  - name: space\n", "  - name: space\n  - name: ghost\n"), 5, "labels[ghost]", "no pool"),
+        (
+            ("  - name: space\n", "  - {name: space, min-ready: 101}\n"),
+            4,
+            "labels[space].min-ready",
+            "at most",
+        ),
         (("  - name: space\n", ""), 22, "POOL.labels[space]", "do not name"),
         (
             ("- name: space\n            ty", "- name: builder\n            ty"),
@@ -148,6 +161,20 @@ fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
             "only a pod",
         ),
     ]);
+}
+
+#[test]
+fn row_41_what_cannot_be_kept_ready_is_refused_with_its_line() {
+    let warm = |key: &str| {
+        let asked = GOOD.replacen("- name: space", "- {name: space, min-ready: 1}", 1);
+        let asked = asked.replacen("    pools:", "    registry-image: localhost/registry:1\n    pools:", 1);
+        asked.replacen("            quota:", &format!("{key}            quota:"), 1)
+    };
+    let config = parse(warm("").as_bytes()).unwrap();
+    assert!(config.stock_pool(&"space".parse().unwrap()).is_some());
+    let (line, path, problem) = refusal(&warm("            registry: true\n"));
+    assert_eq!((line, path.as_str()), (4, "labels[space].min-ready"));
+    assert!(problem.contains("no pool can keep it ready"), "{problem}");
 }
 
 #[test]

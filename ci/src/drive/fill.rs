@@ -26,9 +26,11 @@ impl Desk<'_> {
             self.pause(plan.rounds, || Stop::NoRoom(plan.node.name.clone())).await?;
         }
         let secrets = pull::read(cluster, &plan.objects.secrets).await?;
-        let Some(uid) = Holders::of(cluster).have(&plan.objects.holder).await? else {
-            return Ok(Ended::Taken);
+        let had = match &plan.warm {
+            Some(warm) => self.take_over(cluster, &plan.objects.holder, warm).await?,
+            None => Holders::of(cluster).have(&plan.objects.holder).await?,
         };
+        let Some(uid) = had else { return Ok(Ended::Taken) };
         if let Layout::Projects { registry } = &cluster.layout {
             let usable = Projects { cluster }.usable(&plan.node.namespace, *registry).await?;
             if let Err(why) = usable {
@@ -39,9 +41,18 @@ impl Desk<'_> {
         objects.held_by(&uid);
         let apply = Apply { cluster, seed: &self.me, secrets: &secrets };
         beside::make(&apply, &objects).await?;
-        match apply.all(&objects).await {
+        let forgotten = async {
+            if let Some(warm) = &plan.warm {
+                self.forget_warm(&plan.id, warm).await;
+            }
+        };
+        match tokio::join!(apply.all(&objects), forgotten).0 {
             Ok(()) => Ok(Ended::Made),
             Err(error) if error.is_over_quota() => Ok(Ended::Full(error.to_string())),
+            // What was made for nobody cannot be made this request's: it gets one of its own.
+            Err(error) if plan.warm.is_some() && error.code() == Some(422) => {
+                Ok(Ended::Failed(error.to_string()))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -16,7 +16,7 @@ use super::verdict::Patience;
 use super::{Desk, Holders, Node, Stop, Until};
 use crate::cluster::Cluster;
 use crate::objects::{Objects, Place, holder_name};
-use crate::state::{Note, Record};
+use crate::state::{Note, Record, Warm};
 
 /// How many names are tried for one node before it is given up: more than retries need, for names that are blocked.
 const NAMES: u32 = 20;
@@ -41,6 +41,12 @@ pub(super) struct Plan {
     pub(super) until: Timestamp,
     /// For whom it is.
     pub(super) build: String,
+    /// The id of the request.
+    pub(super) id: String,
+    /// The warm node that it was before.
+    pub(super) warm: Option<Warm>,
+    /// Whether nobody has asked for it yet.
+    pub(super) stock: bool,
     /// How often it has found no room in a quota.
     pub(super) rounds: u32,
 }
@@ -114,7 +120,7 @@ impl Desk<'_> {
             namespace: provider.shared().map_or(&holder, |namespace| namespace.as_str()),
             holder: &holder,
             until: record.body.until,
-            max_age: self.longest(&record.body.request),
+            max_age: self.pod_age(&record.body.request, &label.name),
         }))
     }
 
@@ -183,6 +189,9 @@ impl Desk<'_> {
             launches: 1 + place.provider.launch_retries.get(),
             until: record.body.until,
             build: record.body.request.build.clone(),
+            id: record.id.clone(),
+            warm: record.body.warm.get(&at).cloned(),
+            stock: record.body.stock.is_some(),
             rounds,
         })
     }

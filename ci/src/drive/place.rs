@@ -3,16 +3,20 @@
 //! Decides: which pools are tried, in which order. Must not: make anything. Input: the configuration and the ledgers of the
 //! pools. Nobody holds a part and waits for the rest, so requests cannot block each other; who waits has a place in the order.
 
+use std::collections::BTreeMap;
+
 use super::{Desk, Stop};
 use crate::buildset::{Settled, in_order};
 use crate::config::{Config, Name, Pool, Provider, Size, together};
 use crate::schedule::{Claim, Turn, admit, enlist, turn};
-use crate::state::{Body, BuildsetError, Entry, Phase, Record, Spot};
+use crate::state::{Body, BuildsetError, Entry, Phase, Record, Spot, Warm};
 
 /// How often one reservation is tried against faster processes before another pool is looked at.
 const RACES: u32 = 20;
 /// Each which round all records are listed, to see whose reservations and places in the order are over.
 const LISTED: u32 = 4;
+/// Each which round warm nodes are asked to give way.
+const ROOM: u32 = 2;
 
 /// The pools that may hold a request, and which of its alternatives.
 pub(super) struct Options<'a> {
@@ -44,7 +48,7 @@ fn rank(record: &Record) -> u32 {
     request.priority.saturating_sub(u32::from(!request.inherits.is_empty()))
 }
 
-fn claim(record: &Record, size: Size) -> Claim<'_> {
+pub(super) fn claim(record: &Record, size: Size) -> Claim<'_> {
     Claim { id: &record.id, lease: &record.uid, size, priority: rank(record) }
 }
 
@@ -65,7 +69,8 @@ impl Desk<'_> {
             record.turn_to(options.choice);
             let mut nearest = usize::MAX;
             for (provider, pool) in &options.pools {
-                match self.reserve(provider, pool, &record, round).await? {
+                let (found, warm) = self.find_room(provider, pool, &record, round).await?;
+                match found {
                     Turn::Wait { behind } => nearest = nearest.min(behind),
                     Turn::Go => {
                         let spot = Spot { provider: provider.name.clone(), pool: pool.name.clone() };
@@ -78,10 +83,14 @@ impl Desk<'_> {
                             self.leave(&options.pools, Some(&spot), &record).await?;
                         }
                         record.body.spot = Some(spot);
+                        record.body.warm = warm;
                         record.body.phase = Phase::Making;
                         return self.write(record).await;
                     }
                 }
+            }
+            if round.is_multiple_of(ROOM) {
+                self.make_room(&options.pools, &record).await?;
             }
             let names: Vec<&str> = options.pools.iter().map(|(_, pool)| pool.name.as_str()).collect();
             // Who is next looks often, so that room does not lie idle.
@@ -132,9 +141,25 @@ impl Desk<'_> {
         }
     }
 
+    /// Takes warm nodes and the room for all, or reserves room where nodes are made.
+    async fn find_room(
+        &self,
+        provider: &Provider,
+        pool: &Pool,
+        record: &Record,
+        round: u32,
+    ) -> Result<(Turn, BTreeMap<usize, Warm>), Stop> {
+        if round.is_multiple_of(LISTED)
+            && let Some(warm) = self.take_warm((provider, pool), record).await?
+        {
+            return Ok((Turn::Go, warm));
+        }
+        Ok((self.reserve(provider, pool, record, round).await?, BTreeMap::new()))
+    }
+
     /// Reserves the whole request in one pool where it is its turn. Where it is not, it gets a place in the order; not in the
     /// first round, in which it may go to another pool at once. In some rounds those are dropped first that are no more.
-    async fn reserve(
+    pub(super) async fn reserve(
         &self,
         provider: &Provider,
         pool: &Pool,

@@ -47,7 +47,10 @@ impl Desk<'_> {
         {
             return Ok(Ended::Failed(format!("its registry: {why}")));
         }
-        self.let_in(cluster, plan).await?;
+        // A warm node has no token of anybody; who takes it tries his own.
+        if !plan.stock {
+            self.let_in(cluster, plan).await?;
+        }
         Ok(Ended::Usable)
     }
 

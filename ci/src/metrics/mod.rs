@@ -147,7 +147,8 @@ impl Metrics {
         for (labels, count) in counted(config, listing) {
             self.requests.get_or_create(&labels).set(count);
         }
-        let waiting = listing.records.iter().filter(|one| one.body.phase == Phase::Waiting).count();
+        let waiting = listing.records.iter().filter(|one| one.body.stock.is_none());
+        let waiting = waiting.filter(|one| one.body.phase == Phase::Waiting).count();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.waiting.set(number(waiting));
         self.held.set(number(held));
@@ -237,7 +238,7 @@ fn counted(config: &Config, listing: &Listing) -> BTreeMap<RequestLabels, i64> {
             }
         }
     }
-    for record in &listing.records {
+    for record in listing.records.iter().filter(|record| record.body.stock.is_none()) {
         let pool = pool(config, record);
         for node in &record.body.request.nodes {
             let known = config.labels.iter().any(|label| label.value.name == node.label);

@@ -11,6 +11,7 @@ mod once;
 mod reload;
 mod run;
 mod shard;
+mod stock;
 mod view;
 mod views;
 

@@ -1,4 +1,5 @@
-//! The controller that keeps running: one loop cleans, one drives, one says that we are alive, and views wake them.
+//! The controller that keeps running: one loop cleans, one drives, one keeps nodes ready, one says that we are alive, and
+//! views wake them.
 //!
 //! Decides: nothing itself; `due` says when. Must not: ask a server anything while there is nothing to do. Input: a desk, and
 //! a stop.
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join4;
 use jiff::Timestamp;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{Instant, sleep, timeout};
@@ -38,8 +40,8 @@ pub(super) struct Run<'a> {
     pub(super) desk: &'a Desk<'a>,
     pub(super) metrics: &'a Metrics,
     pub(super) stop: &'a CancellationToken,
-    views: Views,
-    changes: Sender<u64>,
+    pub(super) views: Views,
+    pub(super) changes: Sender<u64>,
     mine: Mutex<BTreeSet<Name>>,
 }
 
@@ -81,7 +83,7 @@ pub async fn run(desk: &Desk<'_>, metrics: &Metrics, stop: &CancellationToken) {
         // Views never end; dropping them drops their requests.
         () = run.views.follow(desk, metrics) => {}
         // The loops end by themselves soon after the stop.
-        _ = futures_util::future::join3(run.clean(), run.drive(), run.hold_on(&mut shards)) => {}
+        _ = join4(run.clean(), run.drive(), run.keep_stock(), run.hold_on(&mut shards)) => {}
         // Unless a server keeps one: what is dropped then is what a kill would drop.
         () = async { stop.cancelled().await; sleep(GRACE).await } => {}
     }
@@ -89,7 +91,7 @@ pub async fn run(desk: &Desk<'_>, metrics: &Metrics, stop: &CancellationToken) {
 }
 
 impl Run<'_> {
-    fn mine(&self) -> BTreeSet<Name> {
+    pub(super) fn mine(&self) -> BTreeSet<Name> {
         self.mine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -114,7 +116,7 @@ impl Run<'_> {
         }
     }
 
-    async fn wait(&self, length: Duration) {
+    pub(super) async fn wait(&self, length: Duration) {
         tokio::select! {
             () = sleep(length) => {}
             () = self.stop.cancelled() => {}
@@ -122,7 +124,7 @@ impl Run<'_> {
     }
 
     /// Waits for a change, but no longer than that, and then for what comes in a bunch with it.
-    async fn next(&self, news: &mut Receiver<u64>, longest: Duration) {
+    pub(super) async fn next(&self, news: &mut Receiver<u64>, longest: Duration) {
         tokio::select! {
             _ = news.changed() => self.wait(BETWEEN).await,
             () = sleep(longest) => {}
@@ -255,14 +257,18 @@ impl Run<'_> {
         }
     }
 
-    async fn take_up(&self, scope: &Scope) {
+    /// The same desk, with as much patience as the slowest provider may need.
+    pub(super) fn patient(&self) -> Desk<'_> {
         let providers = self.desk.config.providers.iter().map(|one| &one.value);
         let longest =
             providers.map(|one| one.launch_timeout.get().saturating_mul(one.launch_retries.get() + 1));
         let patience = Duration::from_secs(longest.max().unwrap_or(600).min(3600));
         let deadline = Instant::now().checked_add(patience).unwrap_or(self.desk.deadline);
-        let desk = Desk { deadline, ..self.desk.clone() };
-        match adopt(&desk, scope).await {
+        Desk { deadline, ..self.desk.clone() }
+    }
+
+    async fn take_up(&self, scope: &Scope) {
+        match adopt(&self.patient(), scope).await {
             Ok(adopted) => {
                 for (build, failure) in adopted {
                     let build = crate::error::shown(&build);

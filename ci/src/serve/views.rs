@@ -101,7 +101,8 @@ impl Views {
     /// Counts the records.
     pub(super) fn count(&self, desk: &Desk<'_>, metrics: &Metrics, listing: &Listing) {
         let held = listing.records.iter().filter(|record| desk.held(record).is_some()).count();
-        metrics.requests(desk.config, listing, held, 0);
+        let warm = listing.records.iter().filter(|record| record.free_stock().is_some()).count();
+        metrics.requests(desk.config, listing, held, warm);
     }
 }
 
@@ -156,6 +157,9 @@ fn told(before: Option<&Lease>, now: &Lease, metrics: &Metrics) -> Vec<Told> {
     let asked = now.metadata.creation_timestamp.as_ref().map(|time| time.0);
     let before = before.and_then(|lease| Record::from_lease(lease).ok());
     let Ok(now) = Record::from_lease(now) else { return Vec::new() };
+    if now.body.stock.is_some() {
+        return Vec::new(); // nobody asked for it
+    }
     let step = step(before.as_ref(), &now, asked);
     let build = crate::error::shown(&now.body.request.build);
     let mut all = Vec::new();

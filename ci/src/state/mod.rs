@@ -21,4 +21,4 @@ pub use ledger::{Entry, Ledger, Waiter};
 pub(crate) use record::tests;
 pub use record::{Body, Note, Phase, Record, Spot, Tried};
 pub use store::{Listing, StateError, Store};
-pub use words::{Empty, Held, Until};
+pub use words::{Empty, Held, Stock, Until, Warm};

@@ -9,7 +9,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
-use super::{Empty, Held, StateError, Until};
+use super::{Empty, Held, StateError, Stock, Until, Warm};
 use crate::config::{Name, OURS, label_value};
 use crate::objects::{Key, holder_name};
 use crate::request::Request;
@@ -115,10 +115,13 @@ pub struct Body {
     /// Since when its namespaces have no pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty: Option<Empty>,
-    /// The namespaces of nodes that were warm before, by the place of the node in the request; the others have names that
-    /// follow from the record.
+    /// The nodes that were warm before, by their place in the request; the holders of the others have names that follow
+    /// from the record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub warm: BTreeMap<usize, String>,
+    pub warm: BTreeMap<usize, Warm>,
+    /// Nobody asked for it yet: it is kept ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Stock>,
 }
 
 /// Most failures that a record keeps.
@@ -161,6 +164,7 @@ impl Record {
             kept: None,
             empty: None,
             warm: BTreeMap::new(),
+            stock: None,
         };
         Record { id, body, holder: None, renewed: now, duration: 0, uid: String::new(), version: None }
     }
@@ -191,6 +195,7 @@ impl Record {
         let grace = SignedDuration::from_secs(i64::try_from(longest).unwrap_or(i64::MAX / 2));
         let end = self.lapses().checked_add(grace).unwrap_or(Timestamp::MAX);
         self.body.phase == Phase::Making
+            && self.body.stock.is_none() // nobody waits for it; another is made
             && self.holder.is_some()
             && self.lapsed(now)
             && now <= end
@@ -205,10 +210,16 @@ impl Record {
             .iter()
             .enumerate()
             .map(|(at, attempt)| match self.body.warm.get(&at) {
-                Some(name) => name.clone(),
+                Some(warm) => warm.holder.clone(),
                 None => holder_name(&spot.pool, &self.id, at, *attempt),
             })
             .collect()
+    }
+
+    /// What it says of a warm node that no request has taken; none for any other record.
+    pub fn free_stock(&self) -> Option<&Stock> {
+        let ready = self.body.phase == Phase::Ready;
+        self.body.stock.as_ref().filter(|stock| ready && stock.taken.is_none())
     }
 
     /// How far it is, in one word.

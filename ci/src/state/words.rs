@@ -1,4 +1,4 @@
-//! What a record says beside how far it came: who holds it, and whether it is empty.
+//! What a record says beside how far it came: who holds it, whether it is empty, and what was warm before.
 //!
 //! Decides: the shape of each. Must not: act on it. Input: none.
 
@@ -36,4 +36,25 @@ pub struct Empty {
     pub since: Timestamp,
     /// The versions of what was looked at: while they are the same, no pod has come or gone.
     pub seen: String,
+}
+
+/// A warm node that a request has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warm {
+    /// The id of the record that it had.
+    pub id: String,
+    /// The name of its holder.
+    pub holder: String,
+}
+
+/// What makes a record that of a warm node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    /// What its label meant when it was made, in one word.
+    pub meaning: String,
+    /// The id of the request that has taken it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<String>,
 }

@@ -14,4 +14,5 @@ mod registry;
 mod shared;
 mod ssh;
 mod usable;
+mod warm;
 mod workspace;

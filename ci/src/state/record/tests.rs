@@ -70,7 +70,8 @@ fn row_42_who_holds_a_record_decides_alone_when_it_lapses() {
 fn row_41_a_node_that_was_warm_keeps_its_name_until_it_is_made_anew() {
     let mut record = record("b");
     record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
-    record.body.warm.insert(0, "main-warm".to_owned());
+    let warm = Warm { id: "w".to_owned(), holder: "main-warm".to_owned() };
+    record.body.warm.insert(0, warm);
     assert_eq!(record.holders(), ["main-warm", "main-0123456789ab-1-1"]);
     record.next_attempt(0);
     assert_eq!(record.holders(), ["main-0123456789ab-0-2", "main-0123456789ab-1-1"]);
