@@ -1,4 +1,4 @@
-// One program that holds etcd and the Kubernetes programs, chosen by its first argument.
+// One program that holds etcd and the programs of a Kubernetes cluster, chosen by its first argument.
 //
 // The tests start it as a cluster: one build and one file instead of six.
 package main
@@ -11,7 +11,6 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
-	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -25,7 +24,6 @@ func main() {
 		"kube-controller-manager": controllers.NewControllerManagerCommand,
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 		"kube-proxy":              proxy.NewProxyCommand,
-		"kubectl":                 kubectl.NewDefaultKubectlCommand,
 		"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand() },
 	}
 	if len(os.Args) > 1 {
@@ -39,6 +37,6 @@ func main() {
 			os.Exit(cli.Run(newCommand()))
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: cluster-program etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet|kubectl [flags]")
+	fmt.Fprintln(os.Stderr, "usage: servers etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet [flags]")
 	os.Exit(2)
 }

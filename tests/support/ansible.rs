@@ -1,7 +1,5 @@
 //! Real Ansible with the collection `kubernetes.core`, as jobs run it; `tests/ansible/build` keeps it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -25,9 +23,7 @@ impl Ansible {
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let kubectl = home.path().join("kubectl");
-        let text = format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", cluster::program().display());
-        fs::write(&kubectl, text).unwrap();
-        fs::set_permissions(&kubectl, PermissionsExt::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(cluster::kubectl_program(), &kubectl).unwrap();
         commands();
         Ansible { home }
     }

@@ -87,3 +87,30 @@ fn a_stranger_and_an_orphan_are_noticed() {
     assert_eq!(strangers(&paths), ["Makefile"]);
     assert_eq!(orphans(&paths, |_| "pub mod found;".to_owned()), ["agent/src/lost.rs"]);
 }
+
+/// What is only part of a program, not of a library: `cargo test` builds it once and runs no test in it.
+const PROGRAMS: &[&str] = &[
+    "agent/src/main.rs",
+    "ci/src/main.rs",
+    "tests/benches/",
+    "tests/support/rpmostreed/main.rs",
+    "tests/support/story/",
+];
+
+fn never_run(path: &str, text: &str) -> Option<String> {
+    let test = text.lines().any(|line| line.trim().starts_with("#[") && line.contains("test]"));
+    (test && PROGRAMS.iter().any(|place| path.starts_with(place))).then(|| {
+        format!("{path}: a program is built without its tests (`test = false`); move the code to the library")
+    })
+}
+
+#[test]
+fn no_test_stands_where_none_is_run() {
+    let found: Vec<String> = tree::sources(|path| path.ends_with(".rs"))
+        .iter()
+        .filter_map(|source| never_run(&source.path, &source.text))
+        .collect();
+    tree::assert_none("tests that nobody runs", &found);
+    assert!(never_run("ci/src/main.rs", "    #[tokio::test]\n").is_some());
+    assert!(never_run("ci/src/lib.rs", "#[test]\n").is_none());
+}

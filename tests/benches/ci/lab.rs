@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use proof::cluster::{Cluster, MachineImage, program};
+use proof::cluster::{Cluster, MachineImage, kubectl_program};
 use proof::process::spawn;
 use proof::sandbox::binary;
 use proof::scratch::Scratch;
@@ -76,8 +76,7 @@ impl Lab {
     /// `kubectl` with its settings, as words of a command.
     pub(crate) fn kubectl(&self, args: &[&str]) -> Vec<String> {
         let kubeconfig = self.cluster.admin_kubeconfig().display().to_string();
-        let own =
-            [program().display().to_string(), "kubectl".to_owned(), "--kubeconfig".to_owned(), kubeconfig];
+        let own = [kubectl_program().display().to_string(), "--kubeconfig".to_owned(), kubeconfig];
         own.into_iter().chain(args.iter().map(|text| (*text).to_owned())).collect()
     }
 

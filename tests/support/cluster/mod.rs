@@ -43,10 +43,10 @@ use serde_json::Value;
 pub use counts::Counts;
 pub use faults::{Fault, FaultProxy};
 pub use image::MachineImage;
-pub use servers::program;
+pub use servers::kubectl as kubectl_program;
 
 use crate::command;
-use crate::process::{Running, spawn};
+use crate::process::{Running, bound, spawn};
 use crate::sandbox::Finished;
 use crate::scratch::{Scratch, processes};
 use crate::wait;
@@ -316,7 +316,7 @@ fn directory() -> Scratch {
 }
 
 fn kubectl(dir: &Path, kubeconfig: &Path, args: &[&str]) -> Finished {
-    let mut command = servers::part(dir, "kubectl");
+    let mut command = servers::at_home(bound(servers::kubectl()), dir);
     command.env("KUBECONFIG", kubeconfig).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = spawn(command).wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("kubectl prints UTF-8");

@@ -62,11 +62,11 @@ impl Ports {
     }
 }
 
-/// The one program that holds all others, built by `tests/cluster/build` unless it is there.
+/// Where the cluster programs are, built by `tests/cluster/build` unless they are there.
 #[track_caller]
-pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/build");
         let output = Command::new(&build).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = output.unwrap_or_else(|error| panic!("starting {}: {error}", build.display()));
@@ -75,8 +75,20 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// A part of the cluster program, in the environment of the cluster at `dir`; it dies with us.
-pub(super) fn part(dir: &Path, name: &str) -> Command {
+/// The one program that holds all servers.
+#[track_caller]
+pub(super) fn program() -> PathBuf {
+    programs().join("servers")
+}
+
+/// The program `kubectl`.
+#[track_caller]
+pub fn kubectl() -> PathBuf {
+    programs().join("kubectl")
+}
+
+/// A server of the cluster at `dir`, in its environment; it dies with us.
+fn part(dir: &Path, name: &str) -> Command {
     let mut command = bound(program());
     command.arg(name);
     at_home(command, dir)
