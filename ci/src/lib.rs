@@ -27,6 +27,7 @@ pub mod git;
 pub mod inventory;
 pub mod metrics;
 pub mod objects;
+pub mod promote;
 pub mod registry;
 pub mod request;
 pub mod schedule;

@@ -80,7 +80,11 @@ const ROWS: &[Row] = &[
         "Registry of a build",
         "a kubelet does not pull from it in any test; `kubelet-pull` only opens the network to it",
     ),
-    (35, "Intermediate registry", ""),
+    (
+        35,
+        "Intermediate registry",
+        "only one that takes a user and a password: none that hands out tokens is spoken to",
+    ),
     (36, "OpenShift project", "a stand-in makes the projects; 4 requests at once, not 200"),
     (37, "Shared namespace", ""),
     (38, "Provider affinity", ""),
@@ -174,7 +178,7 @@ fn found() -> BTreeMap<u8, BTreeSet<(&'static str, String)>> {
 
 /// Which parts the tests of a file need.
 fn tier(path: &Path) -> &'static str {
-    if path.starts_with(top().join("ci/src")) {
+    if path.starts_with(top().join("ci/src")) || path == top().join("tests/ci/promote.rs") {
         "T0"
     } else if path.starts_with(top().join("tests/ci/kubelet")) {
         "T4"

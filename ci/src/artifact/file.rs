@@ -22,7 +22,7 @@ use crate::error::shown;
 /// What our artifacts are.
 pub const TYPE: &str = "application/vnd.build-resources.file.v1";
 /// The configuration of what has none, as the specification of images has it.
-pub(super) const EMPTY: &[u8] = b"{}";
+const EMPTY: &[u8] = b"{}";
 /// Bytes of one read.
 const PIECE: usize = 256 << 10;
 /// The annotation that names a file.
@@ -77,13 +77,13 @@ pub(super) fn manifest(file: &Measured) -> Result<Stored, ArtifactError> {
 }
 
 /// The descriptor of the configuration of what has none.
-pub(super) fn empty() -> Result<Descriptor, OciSpecError> {
+pub(crate) fn empty() -> Result<Descriptor, OciSpecError> {
     let size = u64::try_from(EMPTY.len()).unwrap_or(0);
     describe(&MediaType::EmptyJSON, size, &Digest::of(EMPTY))
 }
 
 /// What one document says of another.
-pub(super) fn describe(kind: &MediaType, size: u64, digest: &Digest) -> Result<Descriptor, OciSpecError> {
+pub(crate) fn describe(kind: &MediaType, size: u64, digest: &Digest) -> Result<Descriptor, OciSpecError> {
     let digest: oci_spec::image::Digest = digest.to_string().parse()?;
     DescriptorBuilder::default().media_type(kind.clone()).size(size).digest(digest).build()
 }
@@ -100,9 +100,18 @@ pub(super) async fn push(
     manifest: &Stored,
 ) -> Result<(), ArtifactError> {
     let bytes = File::open(path).await.map_err(local(path))?;
-    remote.send(repository, &file.digest, bytes).await?;
-    remote.send(repository, &Digest::of(EMPTY), EMPTY).await?;
+    remote.send(repository, (&file.digest, file.size), bytes).await?;
+    send_empty(remote, repository).await?;
     remote.store(repository, &Digest::of(&manifest.bytes).to_string(), manifest).await
+}
+
+/// Sends the configuration of what has none.
+///
+/// # Errors
+/// When the registry refuses it or is away.
+pub(crate) async fn send_empty(remote: &Remote, repository: &str) -> Result<(), ArtifactError> {
+    let size = u64::try_from(EMPTY.len()).unwrap_or(0);
+    remote.send(repository, (&Digest::of(EMPTY), size), EMPTY).await
 }
 
 /// Fetches a file: `path` has all of it, proven, or is as it was before. Safe to repeat.

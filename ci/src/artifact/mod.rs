@@ -24,6 +24,8 @@ use tokio::task::JoinHandle;
 pub use digest::{Digest, ImageRef, Repository};
 pub use error::ArtifactError;
 pub use file::TYPE;
+pub(crate) use file::{describe, empty, send_empty};
+pub(crate) use remote::{MANIFESTS, Stored};
 pub use remote::{Opens, Remote};
 
 use crate::buildset::Returned;
@@ -33,7 +35,6 @@ use crate::registry::{Access, PORT};
 use crate::request::Keep;
 use crate::state::{Artifact, Buildset, BuildsetError, Record};
 use file::{Measured, fetch, manifest, measure, push};
-use remote::Stored;
 
 /// The repository of files.
 const REPOSITORY: &str = "artifacts";
@@ -106,7 +107,7 @@ fn handed<'a>(record: &Record, set: &'a Buildset, name: &str) -> Result<&'a Arti
 }
 
 /// The bytes of a document. The same document always has the same ones.
-fn document(made: Result<impl Serialize, String>) -> Result<Stored, ArtifactError> {
+pub(crate) fn document(made: Result<impl Serialize, String>) -> Result<Stored, ArtifactError> {
     let defect = |why: String| ArtifactError::Document { what: "a manifest of ours".to_owned(), why };
     let value = serde_json::to_value(made.map_err(defect)?).map_err(|error| defect(error.to_string()))?;
     let bytes = serde_json::to_vec(&value).map_err(|error| defect(error.to_string()))?;

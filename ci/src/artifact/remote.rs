@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, Method, Request, Response, Uri};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use k8s_openapi::ByteString;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
@@ -28,6 +29,16 @@ const PIECE: usize = 4 << 20;
 const TROUBLE: usize = 4 << 10;
 /// How long a registry may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Largest manifest, in bytes; what registries agree on.
+const MANIFEST: usize = 4 << 20;
+/// The manifests that are taken: of an image and of an index, as OCI and as docker call them.
+pub(crate) const MANIFESTS: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
 /// What opens a registry. No `Debug`: it holds a password.
 #[derive(Clone, Default)]
 pub struct Opens {
@@ -46,18 +57,18 @@ impl From<&Access> for Opens {
 
 /// A manifest as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// Its type.
-    pub(super) media_type: String,
+    pub(crate) media_type: String,
     /// Its bytes: the digest is theirs.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// One registry.
 pub struct Remote {
     client: Client,
     /// The name that pullspecs call it by: `HOST:PORT`.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 impl Remote {
@@ -120,21 +131,25 @@ impl Remote {
     }
 
     /// Whether it has a blob.
-    async fn has(&self, repository: &str, digest: &Digest) -> Result<bool, ArtifactError> {
+    ///
+    /// # Errors
+    /// When the registry is away.
+    pub(crate) async fn has(&self, repository: &str, digest: &Digest) -> Result<bool, ArtifactError> {
         let path = format!("/v2/{repository}/blobs/{digest}");
         let ask = Ask::new(Method::HEAD, path, format!("blob {digest}"));
         Ok(self.ask(&ask, Vec::new()).await?.status().is_success())
     }
 
-    /// Sends a blob, unless it is there already. The registry computes the digest too, and refuses another.
+    /// Sends a blob of that many bytes, unless it is there already. What is not what it should be is never completed there;
+    /// the registry computes the digest too.
     ///
     /// # Errors
     /// When it cannot be read or sent, or has another digest.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         repository: &str,
-        digest: &Digest,
-        mut blob: impl AsyncRead + Unpin,
+        (digest, size): (&Digest, u64),
+        blob: impl AsyncRead + Unpin,
     ) -> Result<(), ArtifactError> {
         if self.has(repository, digest).await? {
             return Ok(());
@@ -142,7 +157,8 @@ impl Remote {
         let object = format!("blob {digest}");
         let begin = Ask::new(Method::POST, format!("/v2/{repository}/blobs/uploads/"), object.clone());
         let mut place = self.next(&self.demand(&begin, Vec::new(), 202).await?)?;
-        let mut at = 0_u64;
+        let (mut hash, mut at) = (Sha256::new(), 0_u64);
+        let mut blob = blob.take(size.saturating_add(1)); // one more, to see that it is too long
         loop {
             let mut piece = Vec::new();
             let most = u64::try_from(PIECE).unwrap_or(u64::MAX);
@@ -154,12 +170,18 @@ impl Remote {
             if read == 0 {
                 break;
             }
+            hash.update(&piece);
             let end = at + u64::try_from(read).unwrap_or(0);
             let ask = Ask::new(Method::PATCH, place, object.clone())
                 .with(CONTENT_TYPE, "application/octet-stream".to_owned())
                 .with(CONTENT_RANGE, format!("{at}-{}", end - 1));
             place = self.next(&self.demand(&ask, piece, 202).await?)?;
             at = end;
+        }
+        let came = Digest::computed(hash);
+        if (&came, at) != (digest, size) {
+            let why = format!("{at} bytes with {came} came, not {size}");
+            return Err(ArtifactError::Different { what: object, why });
         }
         let joint = if place.contains('?') { '&' } else { '?' };
         let ask = Ask::new(Method::PUT, format!("{place}{joint}digest={digest}"), object);
@@ -186,7 +208,7 @@ impl Remote {
     ///
     /// # Errors
     /// When it is not there, or the registry is away.
-    pub(super) async fn blob(
+    pub(crate) async fn blob(
         &self,
         repository: &str,
         digest: &Digest,
@@ -199,11 +221,38 @@ impl Remote {
         Ok(StreamReader::new(Box::pin(stream)))
     }
 
+    /// A manifest, by a digest that is proven, or by a tag that is not.
+    ///
+    /// # Errors
+    /// When it is not there or too large, has another digest, or the registry is away.
+    pub(crate) async fn manifest(&self, repository: &str, reference: &str) -> Result<Stored, ArtifactError> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let object = format!("manifest {reference}");
+        let ask = Ask::new(Method::GET, path, object.clone()).with(ACCEPT, MANIFESTS.join(", "));
+        let answer = self.demand(&ask, Vec::new(), 200).await?;
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_owned();
+        let body = Limited::new(answer.into_body(), MANIFEST).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let why = format!("it is larger than {MANIFEST} bytes");
+                return ArtifactError::Document { what: self.operation(&ask), why };
+            }
+            ArtifactError::Away { operation: self.operation(&ask), problem: shown(&error.to_string()) }
+        })?;
+        let bytes = body.to_bytes().to_vec();
+        if let Ok(digest) = reference.parse::<Digest>()
+            && Digest::of(&bytes) != digest
+        {
+            return Err(ArtifactError::Different { what: object, why: "other bytes came".to_owned() });
+        }
+        Ok(Stored { media_type, bytes })
+    }
+
     /// Stores a manifest under its digest, or under a tag.
     ///
     /// # Errors
     /// When the registry refuses it, as it does where a blob of it is missing, or is away.
-    pub(super) async fn store(
+    pub(crate) async fn store(
         &self,
         repository: &str,
         reference: &str,

@@ -77,6 +77,8 @@ pub enum Command {
     Return(super::buildset::ReturnArgs),
     /// About large files that a build returned.
     Artifact(super::artifact::ArtifactArgs),
+    /// About images for changes that depend on the one that built them.
+    Promote(super::promote::PromoteArgs),
     /// About a buildset: what its builds share.
     Buildset(super::buildset::BuildsetArgs),
     /// Bring local repositories to a node, at the commits that are to be tested.

@@ -17,6 +17,7 @@ mod life;
 mod live;
 mod log;
 mod look;
+mod promote;
 mod rbac;
 mod request;
 mod serve;
@@ -117,6 +118,11 @@ fn complain(problem: &Problem, output: Output, err: &mut impl Write) -> io::Resu
 }
 
 async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
+    if let Command::Promote(args) = &cli.command
+        && let Some(said) = promote::alone(args).await?
+    {
+        return Ok(said);
+    }
     let config = config::load(&cli.config)?;
     if let Command::Config(args) = &cli.command {
         return configuration::run(&config, args, cli.kubeconfig.as_deref()).await;
@@ -137,6 +143,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::Release(args) => life::release(&desk, args).await,
         Command::Return(args) => buildset::give(&desk, args).await,
         Command::Artifact(args) => artifact::run(&desk, args).await,
+        Command::Promote(args) => promote::run(&desk, args).await,
         Command::Buildset(args) => buildset::about(&desk, args).await,
         Command::Sync(args) => git::sync(&desk, args).await,
         Command::GitSsh(args) => git::git_ssh(&desk, args).await,
