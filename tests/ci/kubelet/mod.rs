@@ -10,7 +10,6 @@ mod inventory;
 mod lost;
 mod payload;
 mod process;
-mod promote;
 mod registry;
 mod shared;
 mod ssh;
