@@ -83,7 +83,7 @@ const ROWS: &[Row] = &[
     (
         35,
         "Intermediate registry",
-        "the image comes from a real registry, but that of no real build; one that hands out tokens is not spoken to",
+        "only one that takes a user and a password: none that hands out tokens is spoken to; of two promotions the later counts",
     ),
     (36, "OpenShift project", "a stand-in makes the projects; 4 requests at once, not 200"),
     (37, "Shared namespace", ""),

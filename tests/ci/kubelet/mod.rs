@@ -10,6 +10,7 @@ mod inventory;
 mod lost;
 mod payload;
 mod process;
+mod promote;
 mod registry;
 mod shared;
 mod ssh;

@@ -57,6 +57,9 @@ fn row_35_any_change_has_a_tag_and_no_two_the_same() {
     }
 }
 
+/// What makes a document bad, and a word of the refusal.
+type Bad<'a> = (&'a dyn Fn(&mut Value), &'a str);
+
 #[test]
 fn row_35_a_document_of_somebody_else_says_nothing_of_a_change() {
     let good = provenance();
@@ -70,7 +73,7 @@ fn row_35_a_document_of_somebody_else_says_nothing_of_a_change() {
     let note = |key: &'static str, text: &'static str| {
         move |value: &mut Value| value["annotations"][key] = json!(text)
     };
-    let cases: [(&dyn Fn(&mut Value), &str); 12] = [
+    let cases: [Bad<'_>; 12] = [
         (&|value| *value = json!({}), ""),
         (&|value| value["artifactType"] = json!("application/x"), "no `application/vnd"),
         (&|value| value["annotations"] = json!({}), "has no"),
