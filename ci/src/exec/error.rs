@@ -88,9 +88,10 @@ impl Failure for ExecError {
         match self {
             ExecError::Cluster(error) => error.cure(),
             ExecError::Old => Some("use a cluster of Kubernetes 1.30 or later".to_owned()),
-            ExecError::NotStarted(_) => {
-                Some("name a program that the image has; one that reads stdin needs `sh` and `cat` beside it".to_owned())
-            },
+            ExecError::NotStarted(_) => Some(
+                "name a program that the image has; one that reads stdin needs `sh` and `cat` beside it"
+                    .to_owned(),
+            ),
             ExecError::Unfit(_) => Some(
                 "use an image with `setsid stat dd mkdir mv rm ls date sleep` and a directory that can be written to \
                  (`--spool`), or `--attached`, which loses the command with the connection"

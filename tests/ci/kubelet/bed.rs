@@ -26,6 +26,11 @@ providers:
           - {name: space, type: namespace, quota: {pods: 10}}
 ";
 
+/// What a label says to have a side-car that receives, and a second container of another user, who has no home.
+pub(crate) const SIDE_CAR: &str = "workspace: {sync: sidecar, size: 50}, spec: {containers: [{name: second, \
+    image: 'localhost/machine:1', imagePullPolicy: Never, command: [sleep, infinity], \
+    securityContext: {runAsUser: 4242, runAsGroup: 4242}, env: [{name: HOME, value: /nowhere}]}]}";
+
 /// The whole cluster, with what an installation needs in it.
 fn prepared() -> Option<&'static Cluster> {
     static READY: OnceLock<()> = OnceLock::new();

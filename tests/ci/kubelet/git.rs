@@ -10,7 +10,7 @@ use proof::sandbox::{Finished, binary};
 use serde_json::Value;
 
 use crate::bed::{arg, finished};
-use crate::kubelet::bed::NodeBed;
+use crate::kubelet::bed::{NodeBed, SIDE_CAR};
 
 /// A build with one pod, and the kubeconfig that its job was handed.
 struct Node {
@@ -209,14 +209,10 @@ fn row_13_forty_repositories_arrive_as_they_will_be_merged() {
     assert_eq!(node.script("cat /workspace/src/r1/file; stat -c %u /workspace/src/r1/.git"), "next1234");
 }
 
-/// What a label says for a side-car that receives, and a second container of another user.
-const SHARED: &str = "workspace: {sync: sidecar}, spec: {containers: [{name: second, image: 'localhost/machine:1', \
-    imagePullPolicy: Never, command: [sleep, infinity], securityContext: {runAsUser: 4242, runAsGroup: 4242}}]}";
-
 #[test]
 fn row_03_a_sync_goes_into_the_side_car_and_every_container_has_it() {
     let image = "image: 'localhost/machine:1'";
-    let Some(node) = Node::with(image, &format!("{image}, {SHARED}")) else { return };
+    let Some(node) = Node::with(image, &format!("{image}, {SIDE_CAR}")) else { return };
     let local = node.bed.path("repo");
     repository(&local, "shared");
     let sync = ["--output", "json", "sync", "b", "machine", arg(&local)];

@@ -1,17 +1,12 @@
 //! The directory that the containers of a pod share.
 
 use crate::bed::arg;
-use crate::kubelet::bed::NodeBed;
-
-/// What the label says: a side-car, and a second container of another user with another home.
-const SHARED: &str = "workspace: {sync: sidecar, size: 50}, spec: {containers: [{name: second, \
-    image: 'localhost/machine:1', imagePullPolicy: Never, command: [sleep, infinity], \
-    securityContext: {runAsUser: 4242, runAsGroup: 4242}, env: [{name: HOME, value: /nowhere}]}]}";
+use crate::kubelet::bed::{NodeBed, SIDE_CAR};
 
 #[test]
 fn row_03_what_the_side_car_receives_every_container_has_whoever_its_user_is() {
     let image = "image: 'localhost/machine:1'";
-    let Some(bed) = NodeBed::with(image, &format!("{image}, {SHARED}")) else { return };
+    let Some(bed) = NodeBed::with(image, &format!("{image}, {SIDE_CAR}")) else { return };
     let out = bed.path("out");
     bed.run(&["request", "--build", "b", "--label", "machine=n", "--out", arg(&out)]).expect_success();
     let job = |container: &str, text: &str| {
