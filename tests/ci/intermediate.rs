@@ -4,16 +4,15 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use build_resources::artifact::{Opens, Remote};
 use build_resources::promote::Place;
 use proof::command::{run, tool};
 use proof::images::Layout;
 use proof::process::{Running, bound};
+use proof::registry;
 use proof::relay::Relay;
 use proof::scratch::{Scratch, environment};
-use proof::wait;
 
 const USER: &str = "ci";
 const PASSWORD: &str = "intermediate-password";
@@ -40,7 +39,7 @@ impl Intermediate {
         fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
         fs::write(dir.join("trust/policy.json"), r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)
             .unwrap();
-        let (server, address) = serve(dir);
+        let (server, address) = registry::serve(dir, &config(dir));
         let registry = Intermediate { _server: server, relay: Relay::to(address), address, scratch };
         registry.log_in(PASSWORD);
         registry
@@ -111,9 +110,7 @@ impl Intermediate {
 
     /// Loses what it has under a digest.
     pub(crate) fn lose(&self, digest: &str) {
-        let hex = digest.trim_start_matches("sha256:");
-        let blobs = self.scratch.path().join("storage/docker/registry/v2/blobs/sha256");
-        fs::remove_file(blobs.join(&hex[..2]).join(hex).join("data")).unwrap();
+        fs::remove_file(registry::stored(self.scratch.path(), digest)).unwrap();
     }
 
     fn trust(&self) -> &str {
@@ -163,34 +160,14 @@ fn certificate(dir: &Path) {
     fs::copy(dir.join("ca.pem"), dir.join("trust/ca.crt")).unwrap();
 }
 
-fn serve(dir: &Path) -> (Running, SocketAddr) {
+fn config(dir: &Path) -> String {
     let file = |name: &str| dir.join(name).display().to_string();
-    let config = format!(
+    format!(
         "version: 0.1\nlog: {{level: info, formatter: json}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n\
          http:\n  addr: 127.0.0.1:0\n  tls: {{certificate: {}, key: {}}}\nauth:\n  htpasswd: {{realm: ci, path: {}}}\n",
         file("storage"),
         file("server.pem"),
         file("server.key"),
         file("htpasswd"),
-    );
-    fs::write(dir.join("config.yml"), config).unwrap();
-    let log = dir.join("registry.log");
-    let mut command: Command = bound("docker-registry");
-    environment(&mut command, dir);
-    command.arg("serve").arg(dir.join("config.yml")).stdin(Stdio::null()).stdout(Stdio::null());
-    command.stderr(fs::File::create(&log).unwrap());
-    let mut server = Running::start(command);
-    let address = wait::until("docker-registry to listen", || {
-        let said = fs::read_to_string(&log).unwrap();
-        if let Some(status) = server.child().try_wait().unwrap() {
-            panic!("docker-registry ended ({status}): {said}");
-        }
-        said.lines().find_map(listening).ok_or(said)
-    });
-    (server, address)
-}
-
-fn listening(line: &str) -> Option<SocketAddr> {
-    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-    entry["msg"].as_str()?.strip_prefix("listening on ")?.split(',').next()?.parse().ok()
+    )
 }

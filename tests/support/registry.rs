@@ -37,7 +37,7 @@ impl Registry {
         for name in ["storage", "home", "run", "tmp"] {
             fs::create_dir_all(scratch.path().join(name)).unwrap();
         }
-        let (server, address) = serve(scratch.path());
+        let (server, address) = serve(scratch.path(), &plain(scratch.path()));
         let registry = Registry { relay: Relay::to(address), server: Some(server), scratch };
         registry.trust(&registry.scratch.path().join("home"));
         registry
@@ -113,20 +113,28 @@ impl Registry {
     }
 
     fn stored(&self, digest: &str) -> PathBuf {
-        let hex = digest.trim_start_matches("sha256:");
-        let blobs = self.scratch.path().join("storage/docker/registry/v2/blobs/sha256");
-        blobs.join(&hex[..2]).join(hex).join("data")
+        stored(self.scratch.path(), digest)
     }
 }
 
-/// Starts the server on a port of the kernel's choice; its log says which.
-fn serve(dir: &Path) -> (Running, SocketAddr) {
-    let config = format!(
+/// Where a server in `dir` keeps what has a digest.
+pub fn stored(dir: &Path, digest: &str) -> PathBuf {
+    let hex = digest.trim_start_matches("sha256:");
+    dir.join("storage/docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+}
+
+fn plain(dir: &Path) -> String {
+    format!(
         "version: 0.1\nlog:\n  level: info\n  formatter: json\n  accesslog:\n    disabled: false\n\
          storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
          http:\n  addr: 127.0.0.1:0\n",
         dir.join("storage").display()
-    );
+    )
+}
+
+/// Starts a server with this configuration, whose port is the kernel's choice; its log in `dir` says which.
+#[track_caller]
+pub fn serve(dir: &Path, config: &str) -> (Running, SocketAddr) {
     let config_file = dir.join("config.yml");
     fs::write(&config_file, config).unwrap();
     let log = dir.join("registry.log");
@@ -148,7 +156,7 @@ fn serve(dir: &Path) -> (Running, SocketAddr) {
 
 fn listening(line: &str) -> Option<SocketAddr> {
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-    entry["msg"].as_str()?.strip_prefix("listening on ")?.parse().ok()
+    entry["msg"].as_str()?.strip_prefix("listening on ")?.split(',').next()?.parse().ok() // with TLS it says so after a comma
 }
 
 /// Reads `127.0.0.1 - - [date] "GET /path HTTP/1.1" 200 2 "" "agent"`.
