@@ -24,7 +24,7 @@ pub(super) fn find(pool: &Pool<'_>, chosen: &Chosen<'_>) -> BTreeSet<Obstacle> {
     for package in pool.base_packages() {
         for conflict in &package.conflicts {
             let other = holds(conflict, &|leaf| {
-                pool.base_package(leaf).is_some_and(|base| base.nevra != package.nevra)
+                pool.given_beside(leaf, Some(&package.nevra)).is_some()
                     || member(pool, chosen, leaf, None).is_some()
             });
             let other = other.then(|| first_member(pool, chosen, conflict, None)).flatten();

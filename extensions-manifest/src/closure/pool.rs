@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{Offer, Provider};
 use crate::dependency::{Capability, Requirement, Rich};
 use crate::limits;
+use crate::nevra::Nevra;
 use crate::package::{Base, BasePackage, PackageFacts};
 
 mod features;
@@ -180,11 +181,21 @@ impl<'a> Pool<'a> {
 
     /// The first package of the base that meets `leaf`.
     pub(super) fn base_package(&self, leaf: Leaf<'_>) -> Option<&'a BasePackage> {
+        self.base_package_beside(leaf, None)
+    }
+
+    /// The first package of the base, other than `owner`, that meets `leaf`.
+    pub(super) fn base_package_beside(
+        &self,
+        leaf: Leaf<'_>,
+        owner: Option<&Nevra>,
+    ) -> Option<&'a BasePackage> {
+        let is_other = |package: &&BasePackage| owner.is_none_or(|owner| *owner != package.nevra);
         match leaf {
-            Leaf::One(wanted) => self.base_meeting(wanted).next(),
+            Leaf::One(wanted) => self.base_meeting(wanted).find(is_other),
             Leaf::Whole(rich) => {
                 let named = rich.capabilities().into_iter().flat_map(|wanted| self.base_meeting(wanted));
-                let whole = named.filter(|package| {
+                let whole = named.filter(is_other).filter(|package| {
                     rich.met_by_one(&mut |wanted| {
                         self.base_meeting(wanted).any(|found| found.nevra == package.nevra)
                     })
@@ -203,12 +214,17 @@ impl<'a> Pool<'a> {
 
     /// Whether rpm or the base meets `leaf`, and how.
     pub(super) fn given(&self, leaf: Leaf<'_>) -> Option<Provider> {
+        self.given_beside(leaf, None)
+    }
+
+    /// Whether rpm or a package of the base other than `owner` meets `leaf`, and how.
+    pub(super) fn given_beside(&self, leaf: Leaf<'_>, owner: Option<&Nevra>) -> Option<Provider> {
         if let Leaf::One(wanted) = leaf
             && wanted.is_rpm_feature()
         {
             return is_feature(wanted).then_some(Provider::Rpm);
         }
-        if let Some(package) = self.base_package(leaf) {
+        if let Some(package) = self.base_package_beside(leaf, owner) {
             return Some(Provider::Base(package.nevra.clone()));
         }
         match leaf {

@@ -175,27 +175,26 @@ impl<'c> Checker<'c> {
 
     /// Whether rpm, the base or a member meets a leaf.
     fn is_met(&self, leaf: &Rich) -> bool {
-        let by_rpm_or_file = match leaf {
-            Rich::Plain(capability) if capability.is_rpm_feature() => return pool::is_feature(capability),
-            Rich::Plain(capability) => {
-                capability.bound().is_none() && self.base.files.contains(capability.name())
+        self.is_met_beside(leaf, None)
+    }
+
+    /// Whether rpm, a file of the base, or a package of base or closure other than `owner` meets a leaf.
+    fn is_met_beside(&self, leaf: &Rich, owner: Option<&Nevra>) -> bool {
+        if let Rich::Plain(capability) = leaf {
+            if capability.is_rpm_feature() {
+                return pool::is_feature(capability);
             }
-            Rich::And(_)
-            | Rich::Or(_)
-            | Rich::If(..)
-            | Rich::Unless(..)
-            | Rich::With(_)
-            | Rich::Without(..) => false,
-        };
-        by_rpm_or_file
-            || self
-                .base
-                .packages
-                .iter()
-                .any(|package| leaf.met_by_one(&mut |wanted| meets(&package.provides, &[], wanted)))
-            || self.members.values().any(|package| {
-                leaf.met_by_one(&mut |wanted| meets(&package.provides, &package.files, wanted))
-            })
+            if capability.bound().is_none() && self.base.files.contains(capability.name()) {
+                return true;
+            }
+        }
+        let is_other = |nevra: &Nevra| owner.is_none_or(|owner| owner != nevra);
+        let base = self.base.packages.iter().filter(|package| is_other(&package.nevra));
+        let base = base.map(|package| (&package.provides, [].as_slice()));
+        let members = self.members.values().filter(|package| is_other(&package.nevra));
+        let members = members.map(|package| (&package.provides, package.files.as_slice()));
+        base.chain(members)
+            .any(|(provides, files)| leaf.met_by_one(&mut |wanted| meets(provides, files, wanted)))
     }
 
     /// Nobody refuses to stand beside it, and it refuses nobody.
@@ -224,23 +223,11 @@ impl<'c> Checker<'c> {
 
     /// Whether a conflict of `owner` holds, with everybody but `owner` there.
     fn refuses(&self, conflict: &Requirement, owner: &Nevra) -> bool {
-        let mut met = |leaf: &Rich| {
-            let base = self.base.packages.iter().filter(|package| package.nevra != *owner);
-            let base = base.map(|package| (&package.provides, [].as_slice()));
-            let members = self.members.values().filter(|package| package.nevra != *owner);
-            let members = members.map(|package| (&package.provides, package.files.as_slice()));
-            let by_file = match conflict {
-                Requirement::Plain(path) => path.bound().is_none() && self.base.files.contains(path.name()),
-                Requirement::Rich(_) => false,
-            };
-            by_file
-                || base
-                    .chain(members)
-                    .any(|(provides, files)| leaf.met_by_one(&mut |wanted| meets(provides, files, wanted)))
-        };
         match conflict {
-            Requirement::Plain(capability) => met(&Rich::Plain(capability.clone())),
-            Requirement::Rich(rich) => rich.holds(&mut met),
+            Requirement::Plain(capability) => {
+                self.is_met_beside(&Rich::Plain(capability.clone()), Some(owner))
+            }
+            Requirement::Rich(rich) => rich.holds(&mut |leaf| self.is_met_beside(leaf, Some(owner))),
         }
     }
 

@@ -30,7 +30,17 @@ fn a_package() -> impl Strategy<Value = PackageFacts> {
     )
         .prop_map(|(name, version, arch)| format!("{name}-{version}-1.{arch}"));
     let few = prop::collection::vec(a_dependency(), 0..4);
-    let rare = prop::option::weighted(0.1, prop::sample::select(vec!["a < 2", "cap = 2", "h", "(b and c)"]));
+    let conflicts = vec![
+        "a < 2",
+        "cap = 2",
+        "h",
+        "(b and c)",
+        "(cup without d)",
+        "(a unless /file)",
+        "(b if /file)",
+        "(c unless rpmlib(FileDigests) <= 4.6.0-1)",
+    ];
+    let rare = prop::option::weighted(0.1, prop::sample::select(conflicts));
     let provide = prop::option::of(prop::sample::select(vec!["cap = 1", "cap = 2", "cup"]));
     (nevra, few, rare, provide, any::<bool>()).prop_map(|(nevra, requires, conflict, provide, file)| {
         let Package(mut facts) = package(&nevra);
@@ -50,12 +60,14 @@ fn two_orders() -> impl Strategy<Value = (World, World)> {
         packages
     });
     let shuffled = packages.prop_flat_map(|packages| (Just(packages.clone()), Just(packages).prop_shuffle()));
-    (shuffled, prop::collection::vec(prop::bool::weighted(0.2), 12)).prop_map(|((one, two), based)| {
+    let based = prop::collection::vec(prop::bool::weighted(0.2), 12);
+    (shuffled, based, prop::bool::weighted(0.2)).prop_map(|((one, two), based, file)| {
         let base: Vec<_> =
             one.iter().zip(&based).filter(|(_, based)| **based).map(|(facts, _)| facts.clone()).collect();
         let world = |packages: Vec<PackageFacts>, base: Vec<PackageFacts>| {
             let mut world = World::new().extension("x", ["a"]).extension("y", ["b", "c"]);
             world.packages = packages;
+            let world = if file { world.base_file("/file") } else { world };
             base.into_iter().fold(world, |world, facts| world.base(Package(facts)))
         };
         let mut turned = two;

@@ -212,6 +212,17 @@ fn packages_that_refuse_each_other_are_refused() {
             "a",
             "a",
         ),
+        // the base refuses a member beside another package of the base, which has the name of the refusing one
+        (
+            World::new()
+                .extension("x", ["a"])
+                .holds(plain())
+                .base(package("c-1-1.noarch").conflicts(["(c and a)"]))
+                .base(package("c-1-1.x86_64")),
+            "c",
+            "(c and a)",
+            "a",
+        ),
         // a member refuses a file
         (
             world().holds(plain().conflicts(["/etc/b"])).holds(package("b-1-1.noarch").file("/etc/b")),
