@@ -16,7 +16,7 @@ const CONFIG: &str = "\
 system: bench
 hub: {namespace: build-resources}
 leases: {duration: 3600, max-age: 28800, confirm: 1}
-labels: [{name: machine}]
+labels: [{name: machine}, {name: warm, min-ready: 1}]
 providers:
   - name: here
     driver: kubernetes
@@ -25,6 +25,7 @@ providers:
         max-servers: 1000
         labels:
           - {name: machine, type: pod, image: 'localhost/ssh-machine:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512}
+          - {name: warm, type: pod, image: 'localhost/ssh-machine:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512}
 ";
 
 /// The cluster, and the files.
