@@ -3,6 +3,8 @@
 //! Decides: which class an API error has. Must not: know what is read or written. Input: a kubeconfig, or the account of
 //! the pod that this runs in.
 
+mod sessions;
+
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::ByteString;
@@ -10,7 +12,7 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::error::{Failure, Reason, chain, shown};
-use crate::exec::Sessions;
+pub use sessions::Sessions;
 
 /// Under which name our fields are owned.
 pub const MANAGER: &str = "build-resources";

@@ -45,9 +45,8 @@ pub use verdict::{Verdict, judge};
 
 pub use crate::state::Until;
 
-use crate::cluster::{self, Cluster, ClusterError};
+use crate::cluster::{self, Cluster, ClusterError, Sessions};
 use crate::config::{Config, Name};
-use crate::exec::Sessions;
 use crate::request::{self, Keep, Request};
 use crate::state::{Phase, Record, Store};
 

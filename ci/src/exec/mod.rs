@@ -11,7 +11,6 @@ mod heart;
 mod last;
 mod pump;
 mod remote;
-mod sessions;
 #[cfg(test)]
 mod shells;
 mod stamp;
@@ -30,11 +29,10 @@ use tokio::time::timeout;
 pub use error::ExecError;
 pub use follow::{Follow, Job, Outcome, Sink, Streams};
 pub use remote::{Offsets, RunId, SPOOL};
-pub use sessions::Sessions;
 pub use stamp::Stamper;
 pub use view::Output;
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, Sessions};
 use last::{Last, Mark};
 
 /// How long a session may take to begin.
