@@ -92,7 +92,7 @@ pub enum Command {
     /// Run a command in a node; it goes on when the connection is cut, and so does what is seen of it.
     Exec(super::exec::ExecArgs),
     /// Show what a run in a node wrote.
-    Logs(super::exec::LogsArgs),
+    Logs(super::logs::LogsArgs),
     /// Copy a file or directory into a node: whole and proven, or not at all.
     Put(super::copy::PutArgs),
     /// Copy a file or directory out of a node: whole and proven, or not at all.

@@ -1,4 +1,4 @@
-//! `exec` and `logs`: a command in a node, followed to its end, and what it wrote, looked at later.
+//! `exec`: a command in a node, followed to its end.
 //!
 //! Decides: the exit code and the result file. Must not: know how a session works. Input: arguments; a ready build.
 
@@ -6,25 +6,20 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use super::log::Log;
+use super::local::{Local, outputs};
 use super::{Problem, Said};
-use crate::censor::Secrets;
 use crate::drive::Desk;
 use crate::error::{Failure, Reason};
-use crate::exec::{
-    self, ExecError, Follow, Job, Offsets, Outcome, Output, RunId, SPOOL, Sink, Streams, Target,
-};
+use crate::exec::{self, ExecError, Follow, Job, Offsets, Outcome, RunId, SPOOL, Streams, Target};
 
 /// How often new credentials are tried in a row.
 const GRANTS: u32 = 3;
@@ -81,83 +76,6 @@ pub struct ExecArgs {
     /// The command.
     #[arg(last = true, required = true)]
     command: Vec<String>,
-}
-
-/// Show what a run in a node wrote.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  build-resources logs 17 builder                  # what the newest run has written so far
-  build-resources logs 17 builder --run tests --follow
-  build-resources logs 17 builder --run tests --from 4096 --stderr-from 0")]
-pub struct LogsArgs {
-    /// The build.
-    build: String,
-    /// The node, as the build calls it.
-    node: String,
-    /// The container; without it the one that is the machine.
-    #[arg(short, long)]
-    container: Option<String>,
-    /// The run; without it the newest.
-    #[arg(long)]
-    run: Option<RunId>,
-    /// Only name the runs, the newest first.
-    #[arg(long, conflicts_with = "run")]
-    list: bool,
-    /// From which byte of stdout on.
-    #[arg(long, default_value_t = 0)]
-    from: u64,
-    /// From which byte of stderr on.
-    #[arg(long, default_value_t = 0)]
-    stderr_from: u64,
-    /// Follow it to its end.
-    #[arg(long)]
-    follow: bool,
-    /// Where in the container runs lie.
-    #[arg(long, default_value = SPOOL)]
-    spool: String,
-}
-
-/// Our own outputs and the log.
-struct Local {
-    streams: Streams<File, File>,
-    log: Option<Log>,
-    clock: fn() -> Timestamp,
-}
-
-impl Local {
-    /// The outputs of this process, by their descriptors: the usual ones are locked by whoever prints.
-    async fn open(log: Option<Log>, clock: fn() -> Timestamp) -> Result<Self, ExecError> {
-        let failed = |stream| move |source| ExecError::Local { stream, source };
-        let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(failed("stdout"))?;
-        let stderr = std::io::stderr().as_fd().try_clone_to_owned().map_err(failed("stderr"))?;
-        let file = |fd| File::from_std(std::fs::File::from(fd));
-        Ok(Local { streams: Streams { stdout: file(stdout), stderr: file(stderr) }, log, clock })
-    }
-
-    async fn close(&mut self) -> Result<(), ExecError> {
-        if let Some(log) = &mut self.log {
-            log.close((self.clock)()).await.map_err(in_log)?;
-        }
-        Ok(())
-    }
-}
-
-fn in_log(source: std::io::Error) -> ExecError {
-    ExecError::Local { stream: "the log", source }
-}
-
-impl Sink for Local {
-    async fn take(&mut self, output: Output, bytes: &[u8]) -> Result<(), ExecError> {
-        if let Some(log) = &mut self.log {
-            log.take(output, bytes, (self.clock)()).await.map_err(in_log)?;
-        }
-        self.streams.take(output, bytes).await
-    }
-
-    async fn flush(&mut self) -> Result<(), ExecError> {
-        self.streams.flush().await
-    }
 }
 
 /// `exec`.
@@ -239,8 +157,7 @@ fn write_result(path: &Path, result: &Value) -> Result<(), Problem> {
 /// Runs it attached: one session, and nothing survives it.
 async fn attached(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) -> Result<Outcome, Problem> {
     let target = desk.target(&args.build, &args.node, args.container.as_deref()).await?;
-    let local = Local::open(None, desk.clock).await?;
-    let Streams { stdout, stderr } = local.streams;
+    let Streams { stdout, stderr } = outputs()?;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
     let stdin = stdin.map_err(|source| ExecError::Local { stream: "stdin", source })?;
     let stdin = File::from_std(std::fs::File::from(stdin));
@@ -260,14 +177,7 @@ async fn detached(
     job: &Job,
     follow: &mut Follow,
 ) -> Result<Outcome, Problem> {
-    let log = match &args.log {
-        Some(path) => {
-            let secrets = Arc::new(Secrets::new(&desk.secrets(&args.build).await?)?);
-            Some(Log::create(path, secrets).await.map_err(in_log)?)
-        }
-        None => None,
-    };
-    let mut local = Local::open(log, desk.clock).await?;
+    let mut local = Local::open(desk, &args.build, args.log.as_deref()).await?;
     let mut signals = Signals::listen()?;
     let mut grants = 0;
     let ended = loop {
@@ -341,27 +251,6 @@ impl Signals {
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
         }
     }
-}
-
-/// `logs`.
-pub(super) async fn logs(desk: &Desk<'_>, args: &LogsArgs) -> Result<Said, Problem> {
-    let target = desk.target(&args.build, &args.node, args.container.as_deref()).await?;
-    let runs = match &args.run {
-        Some(run) => vec![run.clone()],
-        None => exec::runs(&target, &args.spool).await?,
-    };
-    if args.list {
-        let names: Vec<&str> = runs.iter().map(RunId::as_str).collect();
-        let text = names.iter().map(|name| format!("{name}\n")).collect();
-        return Ok(Said::new(text, json!({"runs": names})));
-    }
-    let run = runs.into_iter().next().ok_or(ExecError::Missing)?;
-    let patience = Duration::from_secs(60);
-    let job = Job { command: None, run, spool: args.spool.clone(), most: 0, seconds: None, patience };
-    let mut follow = Follow::new(job, Offsets { stdout: args.from, stderr: args.stderr_from });
-    let mut local = Local::open(None, desk.clock).await?;
-    follow.go(&target, !args.follow, &mut local).await?;
-    Ok(Said::new(String::new(), Value::Null))
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ mod git;
 mod hold;
 mod life;
 mod live;
+mod local;
 mod log;
+mod logs;
 mod look;
 mod promote;
 mod rbac;
@@ -150,7 +152,7 @@ async fn run(cli: &Cli, clock: fn() -> Timestamp) -> Result<Said, Problem> {
         Command::GitRemote(args) => git::git_remote(&desk, args).await,
         Command::Gc(args) => life::gc(&desk, args).await,
         Command::Exec(args) => exec::run(&desk, args, cli.timeout).await,
-        Command::Logs(args) => exec::logs(&desk, args).await,
+        Command::Logs(args) => logs::run(&desk, args).await,
         Command::Put(args) => copy::put(&desk, args).await,
         Command::Fetch(args) => copy::fetch(&desk, args).await,
         Command::Hold(args) => hold::run(&desk, args).await,
