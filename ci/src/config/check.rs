@@ -21,6 +21,8 @@ use crate::ssh;
 const MANY: usize = 200;
 /// Most nodes of one label that are kept ready.
 const WARM: u64 = 100;
+/// Most times that a node of one label is made anew.
+const RETRIES: u64 = 100;
 /// Longest annotations of one label, in bytes: half of what the API takes, which leaves room for ours.
 const ANNOTATIONS: usize = 128 << 10;
 
@@ -207,6 +209,9 @@ fn only_for_pods(label: &Label) -> Option<&'static str> {
 
 /// The key and fault of an amount that never fits.
 fn impossible(pool: &Pool, label: &Label) -> Option<(&'static str, String)> {
+    if label.retries.is_some_and(|retries| retries > RETRIES) {
+        return Some(("retries", format!("at most {RETRIES} are possible")));
+    }
     if let Some(key) = Limits::of(pool, label).beyond_itself() {
         return Some((key, "more is requested than the limit allows".to_owned()));
     }
@@ -217,7 +222,8 @@ fn impossible(pool: &Pool, label: &Label) -> Option<(&'static str, String)> {
         (_, Kind::Pod) => "cpu",
         (_, Kind::Namespace | Kind::Project) => "quota",
     };
-    Some((key, format!("one resource is larger than `{most}` of the pool")))
+    let with = if label.registry.is_some() { " with its registry" } else { "" };
+    Some((key, format!("one resource{with} is larger than `{most}` of the pool")))
 }
 
 /// The key and fault of metadata that the API would refuse, or that would forge ours.

@@ -168,6 +168,8 @@ pub struct Label {
     /// How a job reaches the pod.
     #[serde(default)]
     pub access: Way,
+    /// How often it is made anew when the cluster takes it away or does not make it usable; else the provider's number.
+    pub retries: Option<u64>,
     /// Whether a registry comes with it, of its own and gone with it.
     #[serde(default, deserialize_with = "super::registry::wish")]
     pub registry: Option<RegistryWish>,

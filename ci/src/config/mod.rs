@@ -30,6 +30,7 @@ pub use label::{
 };
 pub use metadata::{OURS, label_value};
 pub use nodeset::{Nodeset, together};
+pub(crate) use registry::{REQUESTED, SHARE};
 pub use registry::{RegistryServer, RegistryWish};
 pub use size::{Limits, Size};
 pub use spec::MACHINE;
@@ -199,7 +200,7 @@ pub struct Provider {
     /// address, and trust its authority. Off, only pods reach it.
     #[serde(default)]
     pub kubelet_pull: bool,
-    /// How often a resource is made anew when it does not become usable.
+    /// How often a resource is made anew when the cluster takes it away or does not make it usable.
     #[serde(default = "label::three")]
     pub launch_retries: Amount,
     /// Seconds until a resource must be usable.
@@ -222,6 +223,18 @@ impl Provider {
             Mode::Namespace => None,
             Mode::Shared => self.namespace.as_ref(),
         }
+    }
+
+    /// How often a node of that label is made anew.
+    pub fn retries(&self, label: &Label) -> u64 {
+        label.retries.unwrap_or(self.launch_retries.get())
+    }
+
+    /// How long a node of it may be waited for, with all that is made anew, in seconds.
+    pub fn patience(&self) -> u64 {
+        let labels = self.pools.iter().flat_map(|pool| &pool.value.labels);
+        let most = labels.map(|label| self.retries(&label.value)).max().unwrap_or(0);
+        self.launch_timeout.get().saturating_mul(most.saturating_add(1))
     }
 
     /// Where nodes are made.

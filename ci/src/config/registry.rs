@@ -9,6 +9,11 @@ use super::amounts::Amount;
 use super::label::Label;
 use super::words::Image;
 
+/// What the server of a registry requests: thousandths of a core, and MiB.
+pub(crate) const REQUESTED: (u64, u64) = (100, 256);
+/// What it may take at most, on top of what the namespace may: thousandths of a core, and MiB.
+pub(crate) const SHARE: (u64, u64) = (1_000, 256);
+
 /// What a label wants of a registry.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

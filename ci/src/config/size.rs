@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::label::{Kind, Label};
+use super::registry::{REQUESTED, SHARE};
 use super::spec::total;
 use super::{Amount, Cpu, Pool};
 
@@ -83,25 +84,23 @@ pub struct Size {
 }
 
 impl Size {
-    /// What one resource takes: a pod the requests of all its containers, a namespace its whole quota.
+    /// What one resource takes: a pod the requests of all its containers, a namespace its whole quota; a registry that comes
+    /// with it likewise.
     pub fn of(pool: &Pool, label: &Label) -> Self {
         let extra = extra(pool, label);
         match label.kind {
             Kind::Pod => {
                 let limits = Limits::of(pool, label);
                 let (millicores, ram) = total(label, (limits.cpu.unwrap_or(0), limits.memory.unwrap_or(0)));
-                Size { servers: 1, millicores, ram, extra }
+                with_registry(label, REQUESTED, Size { servers: 1, millicores, ram, extra })
             }
-            Kind::Namespace | Kind::Project => Size {
-                servers: 1,
-                millicores: label
-                    .quota
-                    .as_ref()
-                    .and_then(|quota| quota.cores)
-                    .map_or(0, |cores| cores.get() * 1000),
-                ram: label.quota.as_ref().and_then(|quota| quota.ram).map_or(0, Amount::get),
-                extra,
-            },
+            Kind::Namespace | Kind::Project => {
+                let quota = label.quota.as_ref();
+                let cores = quota.and_then(|quota| quota.cores).map_or(0, Amount::get);
+                let ram = quota.and_then(|quota| quota.ram).map_or(0, Amount::get);
+                let size = Size { servers: 1, millicores: cores.saturating_mul(1000), ram, extra };
+                with_registry(label, SHARE, size)
+            }
         }
     }
 
@@ -135,6 +134,13 @@ impl Size {
         } else {
             None
         }
+    }
+}
+
+fn with_registry(label: &Label, (millicores, ram): (u64, u64), alone: Size) -> Size {
+    match label.registry {
+        Some(_) => alone.plus(&Size { millicores, ram, ..Size::default() }),
+        None => alone,
     }
 }
 

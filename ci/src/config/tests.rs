@@ -55,6 +55,26 @@ fn a_good_configuration_is_taken_whole() {
     assert_eq!(config.hub.namespace.as_str(), "build-resources");
 }
 
+#[test]
+fn row_10_a_registry_counts_in_the_pool() {
+    let with = "registry: {image: 'localhost/registry:1'}";
+    let text = changed("memory: 4096", &format!("memory: 4096\n            {with}"));
+    let text = text.replacen("ram: 8192}", &format!("ram: 8192}}\n            {with}"), 1);
+    let config = parse(text.as_bytes()).unwrap();
+    let pools = config.pools();
+    let size = |label: &str| Size::of(pools[0].1, pools[0].1.label(&label.parse().unwrap()).unwrap());
+    let counted = |label: &str| (size(label).servers, size(label).millicores, size(label).ram);
+    assert_eq!(counted("builder"), (1, 2100, 4096 + 256));
+    assert_eq!(counted("space"), (1, 5000, 8192 + 256));
+    // What is beyond the pool with it is refused before anybody asks.
+    let text = text.replacen("max-cores: 8", "max-cores: 4", 1);
+    let (_, path, problem) = refusal(&text);
+    assert!(
+        path.ends_with("labels[space].quota") && problem.contains("with its registry"),
+        "{path}: {problem}"
+    );
+}
+
 /// Change, line, path, a word of the refusal.
 type Mistake = ((&'static str, &'static str), u64, &'static str, &'static str);
 
@@ -107,6 +127,7 @@ fn row_45_what_cannot_be_meant_is_refused_with_its_line_and_path() {
     each_is_refused(&[
         (("type: pod", "type: project"), 15, "POOL.labels[builder].type", "openshift"),
         (("driver: kubernetes", "driver: openshift"), 24, "POOL.labels[space].type", "project"),
+        (("memory: 4096", "retries: 101"), 18, "POOL.labels[builder].retries", "100"),
         (
             ("            image: localhost/builder:1\n", ""),
             14,

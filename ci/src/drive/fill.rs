@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::make::{Ended, Plan};
 use super::project::Projects;
-use super::{Desk, Holders, Stop, beside, pull, wait_of};
+use super::{Cause, Desk, Holders, Stop, beside, pull, wait_of};
 use crate::cluster::{Cluster, ClusterError, Layout, MANAGER};
 use crate::objects::Objects;
 
@@ -34,7 +34,7 @@ impl Desk<'_> {
         if let Layout::Projects { registry } = &cluster.layout {
             let usable = Projects { cluster }.usable(&plan.node.namespace, *registry).await?;
             if let Err(why) = usable {
-                return Ok(Ended::Failed(why));
+                return Ok(Ended::Failed(Cause::Infrastructure.because(why)));
             }
         }
         let mut objects = plan.objects.clone();
@@ -51,7 +51,7 @@ impl Desk<'_> {
             Err(error) if error.is_over_quota() => Ok(Ended::Full(error.to_string())),
             // What was made for nobody cannot be made this request's: it gets one of its own.
             Err(error) if plan.warm.is_some() && error.code() == Some(422) => {
-                Ok(Ended::Failed(error.to_string()))
+                Ok(Ended::Failed(Cause::Infrastructure.because(error.to_string())))
             }
             Err(error) => Err(error.into()),
         }

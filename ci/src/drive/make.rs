@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::verdict::Patience;
-use super::{Desk, Holders, Node, Stop, Until};
+use super::{Cause, Desk, Fault, Holders, Node, Stop, Until};
 use crate::cluster::Cluster;
 use crate::objects::{Objects, Place, holder_name};
 use crate::state::{Note, Record, Warm};
@@ -72,7 +72,7 @@ pub(super) enum Ended {
     /// A quota of the cluster has no room for it now.
     Full(String),
     /// It will never be usable.
-    Failed(String),
+    Failed(Fault),
 }
 
 /// How often each node was tried.
@@ -168,8 +168,8 @@ impl Desk<'_> {
                     record = self.renamed(record, &plan, &mut tries).await?;
                     Some((plan.at, 0))
                 }
-                Ended::Failed(why) => {
-                    record = self.given_up(record, &plan, &mut tries, why).await?;
+                Ended::Failed(fault) => {
+                    record = self.given_up(record, &plan, &mut tries, fault).await?;
                     Some((plan.at, 0))
                 }
             };
@@ -186,7 +186,7 @@ impl Desk<'_> {
                 pull: place.provider.pull_timeout.get(),
                 launch: place.provider.launch_timeout.get(),
             },
-            launches: 1 + place.provider.launch_retries.get(),
+            launches: 1 + place.provider.retries(place.label),
             until: record.body.until,
             build: record.body.request.build.clone(),
             id: record.id.clone(),
@@ -243,22 +243,23 @@ impl Desk<'_> {
         self.write(record).await
     }
 
-    /// Gives an attempt up and takes the next name, as often as the provider allows.
+    /// Gives an attempt up and takes the next name, as often as label and provider allow; what is not the cluster's fault
+    /// is not tried again.
     async fn given_up(
         &self,
         mut record: Record,
         plan: &Plan,
         tries: &mut [Tries],
-        why: String,
+        fault: Fault,
     ) -> Result<Record, Stop> {
         let launches = tries.get_mut(plan.at).map_or(u64::MAX, |tries| {
             tries.names = 0;
             tries.launches += 1;
             tries.launches
         });
-        let stop = plan.failed(why);
+        let stop = plan.failed(fault.why);
         record.failed(stop.to_string());
-        if launches >= plan.launches {
+        if fault.cause == Cause::Configuration || launches >= plan.launches {
             record.duration = 0; // nobody drives it any more; the cleaner takes what is there
             record.holder = None;
             self.store.write(&record).await?;

@@ -41,7 +41,7 @@ pub use release::Released;
 pub(crate) use stock::{Stocked, stock_id};
 pub use stop::Stop;
 pub use token::Granted;
-pub use verdict::{Verdict, judge};
+pub use verdict::{Cause, Fault, Verdict, judge};
 
 pub use crate::state::Until;
 

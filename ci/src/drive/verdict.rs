@@ -15,17 +15,39 @@ pub enum Verdict {
     /// Not yet.
     Wait,
     /// It never will be.
-    Failed(String),
+    Failed(Fault),
 }
 
-/// Reasons that no waiting cures.
-const HOPELESS: &[&str] = &[
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-];
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What is at fault.
+    pub cause: Cause,
+    /// What happened, in the cluster's words.
+    pub why: String,
+}
+
+/// What is at fault when an attempt fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// What the configuration says of the pod: another one would end the same.
+    Configuration,
+    /// The cluster: it took the pod away, had no place for it, or could not bring its image. Another may fare better.
+    Infrastructure,
+}
+
+impl Cause {
+    /// The fault of that cause.
+    pub(super) fn because(self, why: impl Into<String>) -> Fault {
+        Fault { cause: self, why: why.into() }
+    }
+}
+
+/// Reasons that no waiting cures, and no other pod.
+const HOPELESS: &[&str] =
+    &["InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "RunContainerError"];
+/// Reasons that no waiting cures. They come from the machine that the pod is on.
+const STUCK: &[&str] = &["CreateContainerError"];
 /// Reasons that may pass while a registry is slow.
 const PULLING: &[&str] = &["ErrImagePull", "ImagePullBackOff"];
 
@@ -43,11 +65,16 @@ pub fn judge(pod: &Pod, waited: u64, patience: Patience) -> Verdict {
     let Some(status) = &pod.status else { return timeout(waited, patience, "the pod has no status") };
     let phase = status.phase.as_deref().unwrap_or_default();
     if pod.metadata.deletion_timestamp.is_some() {
-        return Verdict::Failed("the pod is being deleted".to_owned());
+        return Verdict::Failed(Cause::Infrastructure.because("the pod is being deleted"));
     }
     if matches!(phase, "Failed" | "Succeeded") {
-        let why = status.reason.as_deref().unwrap_or(phase);
-        return Verdict::Failed(said(why, status.message.as_deref()));
+        // The kubelet and the controllers give a reason when they end a pod; one that ended by itself has none.
+        let fault = match (status.reason.as_deref(), ended(status)) {
+            (Some(reason), _) => Cause::Infrastructure.because(said(reason, status.message.as_deref())),
+            (None, Some(ended)) => ended,
+            (None, None) => Cause::Configuration.because(said(phase, status.message.as_deref())),
+        };
+        return Verdict::Failed(fault);
     }
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let condition = |name: &str| conditions.iter().find(|one| one.type_ == name);
@@ -58,9 +85,13 @@ pub fn judge(pod: &Pod, waited: u64, patience: Patience) -> Verdict {
         return Verdict::Failed(ended);
     }
     match worst(status) {
-        Some((reason, message)) if HOPELESS.contains(&reason) => Verdict::Failed(said(reason, message)),
-        Some((reason, message)) if PULLING.contains(&reason) && waited >= patience.pull => {
-            Verdict::Failed(said(reason, message))
+        Some((reason, message)) if HOPELESS.contains(&reason) => {
+            Verdict::Failed(Cause::Configuration.because(said(reason, message)))
+        }
+        Some((reason, message))
+            if STUCK.contains(&reason) || (PULLING.contains(&reason) && waited >= patience.pull) =>
+        {
+            Verdict::Failed(Cause::Infrastructure.because(said(reason, message)))
         }
         Some((reason, _)) => timeout(waited, patience, reason),
         None => timeout(waited, patience, &unscheduled(condition("PodScheduled"))),
@@ -75,23 +106,17 @@ fn worst(status: &PodStatus) -> Option<(&str, Option<&str>)> {
         Some((waiting.reason.as_deref()?, waiting.message.as_deref()))
     });
     waiting.min_by_key(|(reason, _)| {
-        if HOPELESS.contains(reason) {
-            0
-        } else if PULLING.contains(reason) {
-            1
-        } else {
-            2
-        }
+        [HOPELESS, STUCK, PULLING].iter().position(|known| known.contains(reason)).unwrap_or(3)
     })
 }
 
 /// A container that is over. It does not start again, so its pod never becomes ready.
-fn ended(status: &PodStatus) -> Option<String> {
+fn ended(status: &PodStatus) -> Option<Fault> {
     status.container_statuses.iter().flatten().find_map(|one| {
         let over = one.state.as_ref()?.terminated.as_ref()?;
         let reason = over.reason.as_deref().unwrap_or("Completed");
         let what = format!("the container {} ended with code {}", shown(&one.name), over.exit_code);
-        Some(said(&format!("{reason}: {what}"), over.message.as_deref()))
+        Some(Cause::Configuration.because(said(&format!("{reason}: {what}"), over.message.as_deref())))
     })
 }
 
@@ -104,7 +129,7 @@ fn unscheduled(condition: Option<&PodCondition>) -> String {
 
 fn timeout(waited: u64, patience: Patience, why: &str) -> Verdict {
     if waited >= patience.launch {
-        Verdict::Failed(format!("not ready after {waited} s: {}", shown(why)))
+        Verdict::Failed(Cause::Infrastructure.because(format!("not ready after {waited} s: {}", shown(why))))
     } else {
         Verdict::Wait
     }
@@ -139,11 +164,14 @@ mod tests {
         let evicted = pod(r#"{"phase": "Failed", "reason": "Evicted", "message": "low on disk"}"#);
         let unfit = r#"{"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/3 nodes"}]}"#;
-        let failed = |text: &str| Verdict::Failed(text.to_owned());
+        let failed = |text: &str| Verdict::Failed(Cause::Infrastructure.because(text));
+        let wrong = |text: &str| Verdict::Failed(Cause::Configuration.because(text));
         for (pod, waited, verdict) in [
             (ready, 0, Verdict::Ready),
             (evicted, 0, failed("Evicted: low on disk")),
-            (waiting("InvalidImageName"), 0, failed("InvalidImageName: image i")),
+            (pod(r#"{"phase": "Succeeded"}"#), 0, wrong("Succeeded")),
+            (waiting("InvalidImageName"), 0, wrong("InvalidImageName: image i")),
+            (waiting("CreateContainerError"), 0, failed("CreateContainerError: image i")),
             (waiting("ErrImagePull"), 9, Verdict::Wait),
             (waiting("ErrImagePull"), 10, failed("ErrImagePull: image i")),
             (waiting("ContainerCreating"), 99, Verdict::Wait),
@@ -179,15 +207,15 @@ mod tests {
         let initialising = waits("PodInitializing");
         let over = r#"{"terminated": {"exitCode": 3, "reason": "Error"}}"#;
         let patience = Patience { pull: 10, launch: 100 };
-        let failed = |text: &str| Verdict::Failed(text.to_owned());
+        let wrong = |text: &str| Verdict::Failed(Cause::Configuration.because(text));
         for (pod, verdict) in [
-            (states(&waits("ErrImageNeverPull"), &initialising, &initialising), failed("ErrImageNeverPull")),
+            (states(&waits("ErrImageNeverPull"), &initialising, &initialising), wrong("ErrImageNeverPull")),
             (
                 states("{}", &waits("ContainerCreating"), &waits("InvalidImageName")),
-                failed("InvalidImageName"),
+                wrong("InvalidImageName"),
             ),
             (states("{}", &initialising, &waits("ErrImagePull")), Verdict::Wait),
-            (states("{}", "{}", over), failed("Error: the container second ended with code 3")),
+            (states("{}", "{}", over), wrong("Error: the container second ended with code 3")),
         ] {
             assert_eq!(judge(&pod, 1, patience), verdict, "{pod:?}");
         }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::events::with_events;
 use super::make::{Ended, Plan};
-use super::{Desk, Node, Stop, Until, Verdict, judge};
+use super::{Cause, Desk, Fault, Node, Stop, Until, Verdict, judge};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::Kind;
 use crate::registry;
@@ -37,15 +37,15 @@ impl Desk<'_> {
     pub(super) async fn usable(&self, cluster: &Cluster, plan: &Plan, until: Until) -> Result<Ended, Stop> {
         if until == Until::Ready
             && plan.node.kind == Kind::Pod
-            && let Some(why) = self.pod_ready(cluster, plan, &plan.node.pod).await?
+            && let Some(fault) = self.pod_ready(cluster, plan, &plan.node.pod).await?
         {
-            return Ok(Ended::Failed(why));
+            return Ok(Ended::Failed(fault));
         }
         if until == Until::Ready
             && plan.node.registry
-            && let Some(why) = self.pod_ready(cluster, plan, registry::POD).await?
+            && let Some(fault) = self.pod_ready(cluster, plan, registry::POD).await?
         {
-            return Ok(Ended::Failed(format!("its registry: {why}")));
+            return Ok(Ended::Failed(fault.cause.because(format!("its registry: {}", fault.why))));
         }
         // A warm node has no token of anybody; who takes it tries his own.
         if !plan.stock {
@@ -55,16 +55,18 @@ impl Desk<'_> {
     }
 
     /// Waits until the pod can be used; returns why it never will be.
-    async fn pod_ready(&self, cluster: &Cluster, plan: &Plan, name: &str) -> Result<Option<String>, Stop> {
+    async fn pod_ready(&self, cluster: &Cluster, plan: &Plan, name: &str) -> Result<Option<Fault>, Stop> {
         let began = Instant::now();
         let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &plan.node.namespace);
         loop {
             let pod = api.get_opt(name).await;
             let pod = pod.map_err(|error| ClusterError::of(format!("get pods/{name}"), &error))?;
-            let Some(pod) = pod else { return Ok(Some("the pod is gone".to_owned())) };
+            let Some(pod) = pod else { return Ok(Some(Cause::Infrastructure.because("the pod is gone"))) };
             match judge(&pod, began.elapsed().as_secs(), plan.patience) {
                 Verdict::Ready => return Ok(None),
-                Verdict::Failed(why) => return Ok(Some(with_events(cluster, &pod, why).await)),
+                Verdict::Failed(Fault { cause, why }) => {
+                    return Ok(Some(cause.because(with_events(cluster, &pod, why).await)));
+                }
                 Verdict::Wait => {}
             }
             if Instant::now() >= self.deadline {

@@ -12,8 +12,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::Place;
 use super::owner::metadata;
-use crate::config::Kind;
-use crate::registry::SHARE;
+use crate::config::{Kind, SHARE};
 
 /// Most pods of a namespace whose label names no quota.
 const PODS: u64 = 20;

@@ -14,7 +14,7 @@ mod objects;
 
 pub use credential::Access;
 pub use objects::Registry;
-pub(crate) use objects::{POD, SECRET, SHARE};
+pub(crate) use objects::{POD, SECRET};
 
 use crate::error::{Failure, Reason, shown};
 

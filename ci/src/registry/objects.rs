@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::credential::{FILES, SERVED, STORAGE, Wanted, fresh};
 use super::{Access, PORT, RegistryError};
-use crate::config::RegistryServer;
+use crate::config::{REQUESTED, RegistryServer, SHARE};
 use crate::objects::{PULL_SECRET, Place, metadata};
 
 /// The name of the Service.
@@ -33,8 +33,6 @@ pub(crate) const POD: &str = "registry.build-resources";
 const MARK: &str = "build-resources/serves";
 /// As whom the server runs: nobody that an image knows.
 const USER: i64 = 65_532;
-/// What the server may take, on top of what the namespace may: thousandths of a core, and MiB.
-pub(crate) const SHARE: (u64, u64) = (1_000, 256);
 
 /// The registry of one node, as far as it is known before it has an address.
 #[derive(Debug, Clone)]
@@ -207,7 +205,7 @@ fn container(server: &RegistryServer<'_>) -> Container {
         read_only: (name == "files").then_some(true),
         ..VolumeMount::default()
     };
-    let amounts = |cores: u64, memory: u64| {
+    let amounts = |(cores, memory): (u64, u64)| {
         let list = [("cpu", format!("{cores}m")), ("memory", format!("{memory}Mi"))];
         Some(list.map(|(key, text)| (key.to_owned(), Quantity(text))).into())
     };
@@ -227,8 +225,8 @@ fn container(server: &RegistryServer<'_>) -> Container {
             ..Probe::default()
         }),
         resources: Some(ResourceRequirements {
-            requests: amounts(100, SHARE.1),
-            limits: amounts(SHARE.0, SHARE.1),
+            requests: amounts(REQUESTED),
+            limits: amounts(SHARE),
             ..ResourceRequirements::default()
         }),
         security_context: Some(SecurityContext {

@@ -259,9 +259,7 @@ impl Run<'_> {
 
     /// The same desk, with as much patience as the slowest provider may need.
     pub(super) fn patient(&self) -> Desk<'_> {
-        let providers = self.desk.config.providers.iter().map(|one| &one.value);
-        let longest =
-            providers.map(|one| one.launch_timeout.get().saturating_mul(one.launch_retries.get() + 1));
+        let longest = self.desk.config.providers.iter().map(|one| one.value.patience());
         let patience = Duration::from_secs(longest.max().unwrap_or(600).min(3600));
         let deadline = Instant::now().checked_add(patience).unwrap_or(self.desk.deadline);
         Desk { deadline, ..self.desk.clone() }
