@@ -25,11 +25,7 @@ const ROWS: &[Row] = &[
         "Fail fast",
         "no time is asserted; an image that the registry does not have fails only after `pull-timeout`",
     ),
-    (
-        8,
-        "Lost pod",
-        "the status of the pod is written by the test; a retry is one of the provider's `launch-retries`, whatever the cause",
-    ),
+    (8, "Lost pod", "no time is asserted; the status of the pod is written by the test"),
     (9, "Protection from eviction", ""),
     (
         10,
@@ -64,11 +60,7 @@ const ROWS: &[Row] = &[
     (28, "Co-location of nodes", ""),
     (29, "Lifetime of a buildset", ""),
     (30, "Choice of isolation", ""),
-    (
-        31,
-        "Secrets kept out of output",
-        "it is in the way of `exec --log`, not of `logs`, which prints by offsets; the speed is told by `ROW_31_MIB`, not asserted",
-    ),
+    (31, "Secrets kept out of output", "the speed is told by `ROW_31_MIB`, not asserted"),
     (
         32,
         "Image builds",
@@ -78,7 +70,7 @@ const ROWS: &[Row] = &[
     (
         34,
         "Registry of a build",
-        "a kubelet does not pull from it in any test; `kubelet-pull` only opens the network to it",
+        "the cluster of the tests enforces no network policies, so that it is closed without `kubelet-pull` is shown of the objects only",
     ),
     (
         35,
@@ -93,7 +85,7 @@ const ROWS: &[Row] = &[
     (
         41,
         "Warm resources",
-        "no time is asserted, so a share of 25 % neither; only nodes with namespaces of their own are kept ready, without `registry`, `access: ssh` and `colocate`",
+        "the share of 25 % is told by `./tests/run bench ready`, not asserted; only nodes with namespaces of their own are kept ready, without `registry`, `access: ssh` and `colocate`",
     ),
     (
         42,

@@ -69,28 +69,49 @@ fn row_05_a_name_that_is_still_going_away_is_not_used_again() {
     assert!(bed.namespaces().is_empty());
 }
 
+/// Says of the pod of an attempt what a kubelet would: none is here.
+fn tell(bed: &Bed, attempt: u32, status: &str) {
+    let namespace = wait::until("the pod", || {
+        let name = format!("0-{attempt}");
+        let found = bed.namespaces().into_iter().find(|one| one.ends_with(&name)).ok_or("no namespace")?;
+        let pod = bed.cluster.kubectl(&["get", "pod", "machine", "-n", &found]);
+        if pod.status.success() { Ok(found) } else { Err(pod.stderr) }
+    });
+    let patch = format!(r#"{{"status": {status}}}"#);
+    let patch = ["patch", "pod", "machine", "-n", &namespace, "--subresource=status", "-p", &patch];
+    bed.cluster.kubectl(&patch).expect_success();
+}
+
 #[test]
 fn row_07_an_image_that_never_comes_ends_the_wait_with_its_reason() {
     let bed = Bed::with("launch-retries: 1", "launch-retries: 1\n    launch-timeout: 60");
     let child = bed.start(&["request", "--build", "b", "--label", "machine", "--wait", "ready"]);
-    // No kubelet is here: what it would say of the image is written by hand, for both attempts.
-    let status = r#"{"status": {"phase": "Pending", "containerStatuses": [{"name": "node", "image": "i", "imageID": "",
+    let status = r#"{"phase": "Pending", "containerStatuses": [{"name": "node", "image": "i", "imageID": "",
         "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "ErrImageNeverPull",
-        "message": "image localhost/machine:1 is not here"}}}]}}"#;
-    for attempt in 1..=2 {
-        let namespace = wait::until("the pod", || {
-            let name = format!("0-{attempt}");
-            let found =
-                bed.namespaces().into_iter().find(|one| one.ends_with(&name)).ok_or("no namespace")?;
-            let pod = bed.cluster.kubectl(&["get", "pod", "machine", "-n", &found]);
-            if pod.status.success() { Ok(found) } else { Err(pod.stderr) }
-        });
-        let patch = ["patch", "pod", "machine", "-n", &namespace, "--subresource=status", "-p", status];
-        bed.cluster.kubectl(&patch).expect_success();
-    }
+        "message": "image localhost/machine:1 is not here"}}}]}"#;
+    // Another pod would not have it either, so this is the only attempt.
+    tell(&bed, 1, status);
     let ended = finished(child);
     assert_eq!(ended.code(), Some(4), "{ended:#?}");
     assert!(ended.stderr.contains("ErrImageNeverPull: image localhost/machine:1"), "{ended:#?}");
+    assert_eq!(bed.json(&["show", "b"])["failures"].as_array().unwrap().len(), 1);
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
+fn row_08_what_the_cluster_takes_is_made_anew_as_often_as_its_label_says() {
+    let bed = Bed::with("memory: 64}", "memory: 64, retries: 2}");
+    let child = bed.start(&["request", "--build", "b", "--label", "machine", "--wait", "ready"]);
+    for attempt in 1..=3 {
+        tell(&bed, attempt, r#"{"phase": "Failed", "reason": "Evicted", "message": "low on disk"}"#);
+    }
+    let ended = finished(child);
+    assert_eq!(ended.code(), Some(4), "{ended:#?}");
+    assert!(ended.stderr.contains("Evicted: low on disk"), "{ended:#?}");
+    let shown = bed.json(&["show", "b"]);
+    let failures = shown["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 3, "{shown:#}");
+    assert!(failures.iter().all(|one| one.as_str().unwrap().contains("Evicted")), "{shown:#}");
     bed.run(&["release", "b"]).expect_success();
 }
 

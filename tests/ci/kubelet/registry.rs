@@ -8,6 +8,7 @@ use proof::cluster::MachineImage;
 use proof::images::{Image, Layer};
 use proof::process::Running;
 use proof::sandbox::binary;
+use proof::wait;
 use serde_json::Value;
 
 use crate::bed::arg;
@@ -107,6 +108,57 @@ fn row_34_images_go_in_and_out_with_the_builds_own_credential_only() {
     }
     let (done, said) = inspect(&who(&one), &trust(&one));
     assert!(!done, "{said}");
+}
+
+#[test]
+fn row_34_a_kubelet_pulls_with_the_secret_of_the_build_and_no_other() {
+    let Some(bed) = bed() else { return };
+    let config = bed.path("config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let pulling = text.replacen("driver: kubernetes", "driver: kubernetes\n    kubelet-pull: true", 1);
+    std::fs::write(&config, pulling).unwrap();
+    let out = |build: &str| bed.path(&format!("out-{build}"));
+    for build in ["one", "two"] {
+        let place = out(build);
+        let args = ["request", "--build", build, "--label", "space", "--wait", "ready", "--out", arg(&place)];
+        bed.run(&args).expect_success();
+    }
+    let one = told(&out("one"), "one");
+    let authority = std::fs::read_to_string(one.trust.path().join("ca.crt")).unwrap();
+    bed.cluster.trust(&one.address, &authority);
+    let image = MachineImage::empty("localhost/sleeper:1").program("/usr/bin/sleep");
+    let archive = format!("oci-archive:{}:1", image.archive().display());
+    let name = format!("{}/sleeper:1", one.address);
+    let (who, trust) = (format!("{}:{}", one.user, one.password), one.trust.path().to_str().unwrap());
+    let there = format!("docker://{name}");
+    let (done, said) =
+        skopeo(&one, &["copy", "--dest-creds", &who, "--dest-cert-dir", trust, &archive, &there]);
+    assert!(done, "{said}");
+    // The job names no secret: its account has it. Pulled each time, so that no pod lives on what another one pulled.
+    let image = format!("--image={name}");
+    let run = |build: &str| {
+        let words = ["run", "sleeper", &image, "--image-pull-policy=Always", "--command", "--"];
+        let kubeconfig = out(build).join("kubeconfig");
+        let sleeper = [&words[..], &["/usr/bin/sleep", "infinity"]].concat();
+        bed.cluster.kubectl_as(&kubeconfig, &sleeper).expect_success();
+    };
+    let look = |build: &str, path: &str| {
+        let words = ["get", "pod", "sleeper", "-o", path];
+        bed.cluster.kubectl_as(&out(build).join("kubeconfig"), &words).expect_success().stdout
+    };
+    run("one");
+    wait::until("the pod whose image was pulled", || {
+        let phase = look("one", "jsonpath={.status.phase}");
+        if phase == "Running" { Ok(()) } else { Err(look("one", "json")) }
+    });
+    run("two");
+    wait::until("the refusal", || {
+        let said = look("two", "jsonpath={.status.containerStatuses[0].state.waiting.message}");
+        if said.contains("401 Unauthorized") { Ok(()) } else { Err(look("two", "json")) }
+    });
+    for build in ["one", "two"] {
+        bed.run(&["release", build, "--wait"]).expect_success();
+    }
 }
 
 /// Whoever is outside the cluster's network comes in with the build's token.

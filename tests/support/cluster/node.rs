@@ -94,6 +94,8 @@ snapshotter = "overlayfs"
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{place}/registries"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "{place}/cni"
@@ -138,6 +140,17 @@ pub(super) fn import(dir: &Path, image: &MachineImage) {
     command.arg("--address").arg(dir.join(SOCKET));
     command.args(["--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"]);
     run(command.arg(image.archive()));
+}
+
+/// Lets the kubelet pull from the registry at `host:port`, whose certificate that authority has signed.
+pub(super) fn trust(dir: &Path, registry: &str, authority: &str) {
+    let place = dir.join("registries").join(registry);
+    fs::create_dir_all(&place).unwrap();
+    let ca = place.join("ca.pem");
+    fs::write(&ca, authority).unwrap();
+    let there = format!("https://{registry}");
+    fs::write(place.join("hosts.toml"), format!("server = {there:?}\n[host.{there:?}]\nca = {ca:?}\n"))
+        .unwrap();
 }
 
 fn start_kubelet(

@@ -63,6 +63,11 @@ impl Cluster {
         node::import(self.dir(), image);
     }
 
+    /// What a cluster's admin does so that the node may pull from the registry at `host:port`: trust its authority.
+    pub fn trust(&self, registry: &str, authority: &str) {
+        node::trust(self.dir(), registry, authority);
+    }
+
     /// The address of the Node, which this machine reaches: where a Service of type `NodePort` listens.
     pub fn node_address(&self) -> Option<Ipv4Addr> {
         self.machine.as_ref().map(Machine::address)
