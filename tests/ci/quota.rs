@@ -132,6 +132,8 @@ fn row_10_small_requests_pass_a_large_one_only_so_often() {
     let (bed, tool) = shared(3);
     let run = |args: &[&str]| bed.run_as(&tool, args).expect_success();
     let (served, small) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // Otherwise the large one may come when all places are free, and wait for nobody.
+    run(&["request", "--build", "holder", "--label", "machine", "--wait", "created"]);
     let passed = std::thread::scope(|scope| {
         for worker in 0..3 {
             let (served, small) = (&served, &small);
@@ -152,6 +154,7 @@ fn row_10_small_requests_pass_a_large_one_only_so_often() {
         let large = bed.start_as(&tool, &request);
         waits(&bed, "large");
         let before = small.load(Ordering::Relaxed);
+        run(&["release", "holder", "--wait"]);
         let large = finished(large);
         served.store(true, Ordering::Relaxed);
         let passed = small.load(Ordering::Relaxed) - before;
