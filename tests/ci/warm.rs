@@ -6,6 +6,7 @@ use std::time::Duration;
 use build_resources::serve;
 use jiff::{SignedDuration, Timestamp};
 use proof::wait;
+use serde_json::json;
 
 use crate::bed::{Bed, arg, block, finished};
 use crate::crash::ask_with_every_fault;
@@ -59,6 +60,27 @@ fn row_41_a_request_gets_a_warm_node_as_its_own_and_the_stock_is_filled_again() 
     assert!(again.len() == 2 && !again.contains(&own) && bed.namespaces().len() == 3, "{again:?}");
     bed.run(&["release", "b", "--wait"]).expect_success();
     assert_eq!(filled(&bed), again, "nothing changes at rest");
+}
+
+#[test]
+fn row_41_a_warm_node_that_cannot_be_had_costs_no_launch() {
+    let bed = stocked(1);
+    let path = bed.path("config.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("quota: {pods: 3}", "quota: {pods: 3}, retries: 0")).unwrap();
+    let warm = filled(&bed).pop_first().unwrap();
+    // Whom a binding binds to what cannot be changed, so what is there cannot be made the request's.
+    let mut binding = bed.cluster.get_json(&["rolebinding", "-n", &warm])["items"][0].clone();
+    let name = binding["metadata"]["name"].as_str().unwrap().to_owned();
+    binding["roleRef"]["name"] = "another".into();
+    binding["metadata"] = json!({"name": name, "namespace": warm});
+    bed.cluster.kubectl(&["delete", "rolebinding", "-n", &warm, &name]).expect_success();
+    bed.cluster.apply(&binding.to_string());
+    bed.run(&["request", "--build", "b", "--label", "space"]).expect_success();
+    assert_ne!(bed.namespace("b", 0), warm);
+    let failures = &bed.json(&["show", "b"])["failures"];
+    assert!(failures.to_string().contains("roleRef"), "it was tried: {failures:#}");
+    bed.run(&["release", "b", "--wait"]).expect_success();
 }
 
 #[test]

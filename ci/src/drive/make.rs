@@ -254,7 +254,8 @@ impl Desk<'_> {
     ) -> Result<Record, Stop> {
         let launches = tries.get_mut(plan.at).map_or(u64::MAX, |tries| {
             tries.names = 0;
-            tries.launches += 1;
+            // A warm node that cannot be had was launched for nobody: the request has all its launches yet.
+            tries.launches += u64::from(plan.warm.is_none());
             tries.launches
         });
         let stop = plan.failed(fault.why);

@@ -43,10 +43,10 @@ impl Cause {
     }
 }
 
-/// Reasons that no waiting cures, and no other pod.
+/// Reasons that neither time nor another pod cures.
 const HOPELESS: &[&str] =
     &["InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "RunContainerError"];
-/// Reasons that no waiting cures. They come from the machine that the pod is on.
+/// Reasons of the machine that the pod is on: time does not cure them, another pod elsewhere may.
 const STUCK: &[&str] = &["CreateContainerError"];
 /// Reasons that may pass while a registry is slow.
 const PULLING: &[&str] = &["ErrImagePull", "ImagePullBackOff"];
