@@ -1,7 +1,7 @@
 //! The registry of a build: reached by its own build, and by nobody else.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use proof::cluster::MachineImage;
@@ -54,6 +54,19 @@ pub(super) fn told(out: &Path, build: &str) -> Told {
     Told { address, user: text(&secret["user"]), password, trust }
 }
 
+/// Where the files of a build lie.
+fn out(bed: &NodeBed, build: &str) -> PathBuf {
+    bed.path(&format!("out-{build}"))
+}
+
+/// Asks for a registry; returns what the build was told of it.
+fn asked(bed: &NodeBed, build: &str) -> Told {
+    let out = out(bed, build);
+    let args = ["request", "--build", build, "--label", "space", "--wait", "ready", "--out", arg(&out)];
+    bed.run(&args).expect_success();
+    told(&out, build)
+}
+
 /// Runs `skopeo`; returns whether it was content, and what it said.
 pub(super) fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
     let mut command = Command::new("skopeo");
@@ -67,13 +80,7 @@ pub(super) fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
 #[test]
 fn row_34_images_go_in_and_out_with_the_builds_own_credential_only() {
     let Some(bed) = bed() else { return };
-    let out = |build: &str| bed.path(&format!("out-{build}"));
-    for build in ["one", "two"] {
-        let place = out(build);
-        let args = ["request", "--build", build, "--label", "space", "--wait", "ready", "--out", arg(&place)];
-        bed.run(&args).expect_success();
-    }
-    let (one, two) = (told(&out("one"), "one"), told(&out("two"), "two"));
+    let [one, two] = ["one", "two"].map(|build| asked(&bed, build));
     assert_ne!(one.address, two.address);
     let layer = Layer::new().file("hello", b"world");
     let layout = Image::new("amd64").layer(layer).build().reference();
@@ -117,13 +124,7 @@ fn row_34_a_kubelet_pulls_with_the_secret_of_the_build_and_no_other() {
     let text = std::fs::read_to_string(&config).unwrap();
     let pulling = text.replacen("driver: kubernetes", "driver: kubernetes\n    kubelet-pull: true", 1);
     std::fs::write(&config, pulling).unwrap();
-    let out = |build: &str| bed.path(&format!("out-{build}"));
-    for build in ["one", "two"] {
-        let place = out(build);
-        let args = ["request", "--build", build, "--label", "space", "--wait", "ready", "--out", arg(&place)];
-        bed.run(&args).expect_success();
-    }
-    let one = told(&out("one"), "one");
+    let [one, _] = ["one", "two"].map(|build| asked(&bed, build));
     let authority = std::fs::read_to_string(one.trust.path().join("ca.crt")).unwrap();
     bed.cluster.trust(&one.address, &authority);
     let image = MachineImage::empty("localhost/sleeper:1").program("/usr/bin/sleep");
@@ -138,13 +139,13 @@ fn row_34_a_kubelet_pulls_with_the_secret_of_the_build_and_no_other() {
     let image = format!("--image={name}");
     let run = |build: &str| {
         let words = ["run", "sleeper", &image, "--image-pull-policy=Always", "--command", "--"];
-        let kubeconfig = out(build).join("kubeconfig");
+        let kubeconfig = out(&bed, build).join("kubeconfig");
         let sleeper = [&words[..], &["/usr/bin/sleep", "infinity"]].concat();
         bed.cluster.kubectl_as(&kubeconfig, &sleeper).expect_success();
     };
     let look = |build: &str, path: &str| {
         let words = ["get", "pod", "sleeper", "-o", path];
-        bed.cluster.kubectl_as(&out(build).join("kubeconfig"), &words).expect_success().stdout
+        bed.cluster.kubectl_as(&out(&bed, build).join("kubeconfig"), &words).expect_success().stdout
     };
     run("one");
     wait::until("the pod whose image was pulled", || {
