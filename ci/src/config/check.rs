@@ -143,6 +143,9 @@ fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) 
     if let Some(problem) = viewers(&label.viewers) {
         refuse("viewers", problem)?;
     }
+    if label.retries.is_some_and(|retries| retries > RETRIES) {
+        refuse("retries", format!("at most {RETRIES} are possible"))?;
+    }
     if let Some((key, problem)) = impossible(pool, label) {
         refuse(key, problem)?;
     }
@@ -176,6 +179,7 @@ fn beside(provider: &Provider, label: &Label) -> Option<(&'static str, &'static 
         (_, Way::Ssh) if unsettable => {
             Some(("env", "with `access: ssh` no value has a quotation mark, a backslash or a line end"))
         }
+        (_, Way::Exec) if label.ssh_service.is_some() => Some(("ssh-service", "only `access: ssh` has one")),
         (_, Way::Exec | Way::Ssh) => None,
     }
 }
@@ -194,6 +198,7 @@ fn only_for_pods(label: &Label) -> Option<&'static str> {
         (label.python_path.is_some(), "python-path"),
         (label.shell_type.is_some(), "shell-type"),
         (label.access != Way::Exec, "access"),
+        (label.ssh_service.is_some(), "ssh-service"),
         (label.workspace.is_some(), "workspace"),
         (label.spec.is_some(), "spec"),
         (label.runtime_class.is_some(), "runtime-class"),
@@ -209,9 +214,6 @@ fn only_for_pods(label: &Label) -> Option<&'static str> {
 
 /// The key and fault of an amount that never fits.
 fn impossible(pool: &Pool, label: &Label) -> Option<(&'static str, String)> {
-    if label.retries.is_some_and(|retries| retries > RETRIES) {
-        return Some(("retries", format!("at most {RETRIES} are possible")));
-    }
     if let Some(key) = Limits::of(pool, label).beyond_itself() {
         return Some((key, "more is requested than the limit allows".to_owned()));
     }

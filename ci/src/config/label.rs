@@ -33,8 +33,31 @@ pub enum Way {
     /// By exec: the image needs nothing but a shell.
     #[default]
     Exec,
-    /// By SSH, through the API server: the image must have sshd, and run as root.
+    /// By SSH: the image must have sshd, and run as root.
     Ssh,
+}
+
+/// Which Service leads to a pod that is reached by SSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SshService {
+    /// One with an address of the cluster, for jobs that run in it.
+    ClusterIp,
+    /// One with a port of every machine of the cluster.
+    NodePort,
+    /// One with a load balancer, where the cluster has any.
+    LoadBalancer,
+}
+
+impl SshService {
+    /// The word of the Kubernetes API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SshService::ClusterIp => "ClusterIP",
+            SshService::NodePort => "NodePort",
+            SshService::LoadBalancer => "LoadBalancer",
+        }
+    }
 }
 
 /// When the kubelet pulls the image.
@@ -168,6 +191,8 @@ pub struct Label {
     /// How a job reaches the pod.
     #[serde(default)]
     pub access: Way,
+    /// Which Service leads to it, for who has only `ssh`; without one the way is through the API server.
+    pub ssh_service: Option<SshService>,
     /// How often it is made anew when the cluster takes it away or does not make it usable; else the provider's number.
     pub retries: Option<u64>,
     /// Whether a registry comes with it, of its own and gone with it.

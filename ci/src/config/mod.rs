@@ -26,7 +26,8 @@ use serde_saphyr::Spanned;
 pub use amounts::{Amount, Count, Cpu};
 pub use decode::{ConfigError, load, parse, read};
 pub use label::{
-    Colocate, ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, PullSecret, Variable, Way, filled,
+    Colocate, ImagePull, Kind, Label, NamespaceQuota, PLACEHOLDERS, PullSecret, SshService, Variable, Way,
+    filled,
 };
 pub use metadata::{OURS, label_value};
 pub use nodeset::{Nodeset, together};

@@ -116,6 +116,11 @@ mod tests {
     fn row_27_only_a_pod_is_reached_by_ssh_and_its_environment_can_be_said() {
         let (_, path, problem) = refusal(&with("kubelet-pull: false", "access: ssh"));
         assert!(path.ends_with("labels[space].access") && problem.contains("pod"), "{path} {problem}");
+        let (_, path, problem) = refusal(&with("kubelet-pull: false", "ssh-service: node-port"));
+        assert!(path.ends_with("labels[space].ssh-service") && problem.contains("pod"), "{path} {problem}");
+        let plain = GOOD.replacen("type: pod", "type: pod\n            ssh-service: node-port", 1);
+        let (_, path, problem) = refusal(&plain);
+        assert!(path.ends_with("labels[builder].ssh-service") && problem.contains("access: ssh"), "{path}");
         let odd = GOOD.replacen("value: /workspace", "value: 'a\"b'", 1);
         let odd = odd.replacen("type: pod", "type: pod\n            access: ssh", 1);
         let (_, path, problem) = refusal(&odd);

@@ -13,7 +13,7 @@ use crate::config::Way;
 use crate::forward::Port;
 use crate::objects::Objects;
 use crate::registry::{self, Access, Registry, RegistryError};
-use crate::ssh::{self, Keys, SshError};
+use crate::ssh::{self, Address, Keys, SshError};
 use crate::state::Phase;
 
 /// What a job is told of what stands beside a node.
@@ -23,6 +23,8 @@ pub struct Beside {
     pub registry: Option<Access>,
     /// What opens it, where it is reached by SSH.
     pub keys: Option<Keys>,
+    /// Where it is reached by SSH, where a Service leads to it.
+    pub address: Option<Address>,
 }
 
 impl Beside {
@@ -45,6 +47,10 @@ impl Beside {
 pub(super) async fn make(apply: &Apply<'_>, objects: &Objects) -> Result<(), Stop> {
     if let Some(server) = &objects.ssh {
         create(apply.cluster, &server.secret()?).await?;
+        if let Some(entrance) = &server.entrance {
+            apply.one(&entrance.policy).await?;
+            apply.one(&entrance.service).await?;
+        }
     }
     if let Some(registry) = &objects.registry {
         make_registry(apply, registry).await?;

@@ -5,6 +5,7 @@
 
 mod beside;
 mod claim;
+mod entrance;
 mod events;
 mod fallback;
 mod fill;

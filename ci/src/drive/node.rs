@@ -2,7 +2,7 @@
 //!
 //! Decides: nothing. Must not: ask a cluster. Input: a place.
 
-use crate::config::{Kind, Name, Way};
+use crate::config::{Kind, Name, SshService, Way};
 use crate::objects::Place;
 
 /// One node of a record, as it was made.
@@ -24,6 +24,8 @@ pub struct Node {
     pub registry: bool,
     /// How it is reached.
     pub access: Way,
+    /// Which Service leads to it.
+    pub ssh_service: Option<SshService>,
     /// The containers of a pod that a job may enter, the machine first; none for what is no pod.
     pub containers: Vec<String>,
 }
@@ -40,6 +42,7 @@ impl Node {
             account: place.account().to_owned(),
             registry: place.label.registry.is_some(),
             access: place.label.access,
+            ssh_service: place.label.ssh_service,
             containers: place.label.containers().into_iter().map(str::to_owned).collect(),
         }
     }

@@ -12,7 +12,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::project::Projects;
-use super::{Beside, Desk, Node, Registry, Stop};
+use super::{Beside, Desk, Node, Registry, Stop, entrance};
 use crate::cluster::{Address, Cluster, ClusterError, Layout};
 use crate::config::{Kind, Name};
 use crate::state::{Phase, Record};
@@ -68,7 +68,9 @@ impl Desk<'_> {
         let nodes = self.nodes(record)?;
         let all = stream::iter(&nodes).map(|node| async move {
             let granted = self.grant(cluster, node, left).await?;
-            Ok(Granted { beside: Beside::read(cluster, node).await?, ..granted })
+            let address = entrance::address(cluster, node).await?;
+            let beside = Beside { address, ..Beside::read(cluster, node).await? };
+            Ok(Granted { beside, ..granted })
         });
         let all = all.buffered(AT_ONCE);
         all.try_collect().await

@@ -19,7 +19,7 @@ use super::events::with_events;
 use super::make::{Ended, Plan};
 use super::{Cause, Desk, Fault, Node, Stop, Until, Verdict, judge};
 use crate::cluster::{Cluster, ClusterError};
-use crate::config::Kind;
+use crate::config::{Kind, SshService};
 use crate::registry;
 use crate::state::Phase;
 
@@ -46,6 +46,12 @@ impl Desk<'_> {
             && let Some(fault) = self.pod_ready(cluster, plan, registry::POD).await?
         {
             return Ok(Ended::Failed(fault.cause.because(format!("its registry: {}", fault.why))));
+        }
+        if until == Until::Ready
+            && plan.node.ssh_service == Some(SshService::LoadBalancer)
+            && let Some(fault) = self.balanced(cluster, plan).await?
+        {
+            return Ok(Ended::Failed(fault));
         }
         // A warm node has no token of anybody; who takes it tries his own.
         if !plan.stock {

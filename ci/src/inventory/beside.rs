@@ -7,9 +7,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Handover, inherited};
-use crate::config::Name;
 use crate::drive::Granted;
-use crate::ssh::Keys;
+use crate::ssh::Door;
 
 /// How a registry is reached. `host` is its name in the cluster's DNS, `address` what needs no DNS; the certificate has both.
 pub(super) fn registry(granted: &Granted, resource: &mut Map<String, Value>) {
@@ -21,6 +20,14 @@ pub(super) fn registry(granted: &Granted, resource: &mut Map<String, Value>) {
             "ca": access.authority,
         });
         resource.insert("registry".to_owned(), said);
+    }
+}
+
+/// Where a node is reached by SSH, and which key it has, for who does not read `ssh_config`.
+pub(super) fn entrance(granted: &Granted, resource: &mut Map<String, Value>) {
+    if let Some((address, keys)) = granted.beside.address.as_ref().zip(granted.beside.keys.as_ref()) {
+        let said = json!({"host": address.host, "port": address.port, "host-key": keys.host});
+        resource.insert("ssh".to_owned(), said);
     }
 }
 
@@ -46,10 +53,13 @@ pub(super) fn secrets(handover: &Handover<'_>) -> Option<Value> {
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
-/// What opens the nodes that are reached by SSH.
-pub(super) fn keys(handover: &Handover<'_>) -> Vec<(Name, Keys)> {
-    let all = handover.granted.iter();
-    all.filter_map(|one| Some((one.node.name.clone(), one.beside.keys.clone()?))).collect()
+/// The nodes that are reached by SSH.
+pub(super) fn doors(handover: &Handover<'_>) -> Vec<Door> {
+    let door = |one: &Granted| {
+        let keys = one.beside.keys.clone()?;
+        Some(Door { node: one.node.name.clone(), keys, address: one.beside.address.clone() })
+    };
+    handover.granted.iter().filter_map(door).collect()
 }
 
 /// Makes a host one that is reached by SSH, where its node is.
@@ -62,6 +72,8 @@ pub(super) fn over_ssh(granted: &Granted, kubeconfig: &Path, host: &mut Value) {
         host.retain(|key, _| !key.starts_with("ansible_kubectl_"));
         host.insert("ansible_connection".to_owned(), json!("ssh"));
         host.insert("ansible_user".to_owned(), json!("root"));
+        // By this name `ssh_config` knows the address, the key and the way.
+        host.insert("ansible_host".to_owned(), json!(granted.node.name));
         host.insert("ansible_ssh_common_args".to_owned(), json!(format!("-F '{}'", config.display())));
     }
 }
@@ -72,6 +84,7 @@ mod tests {
     use super::*;
     use crate::inventory::inventory;
     use crate::registry::Access;
+    use crate::ssh::{Address, Keys};
 
     fn access() -> Access {
         Access {
@@ -106,6 +119,19 @@ mod tests {
     }
 
     #[test]
+    fn row_27_a_resource_says_where_its_service_listens() {
+        with(|handover| {
+            let mut granted = handover.granted.to_vec();
+            granted[0].beside.keys = Some(Keys { host: "k".to_owned(), private: "p".to_owned() });
+            granted[0].beside.address = Some(Address { host: "192.0.2.7".to_owned(), port: 30022 });
+            let handover = Handover { granted: &granted, plugin: None, ..*handover };
+            let said = inventory(&handover, Path::new("/out/kubeconfig"));
+            let ssh = &said["all"]["vars"]["zuul"]["resources"]["one"]["ssh"];
+            assert_eq!(*ssh, json!({"host": "192.0.2.7", "port": 30022, "host-key": "k"}));
+        });
+    }
+
+    #[test]
     fn row_27_a_host_that_is_reached_by_ssh_is_told_so() {
         with(|handover| {
             let mut granted = handover.granted.to_vec();
@@ -114,9 +140,11 @@ mod tests {
             let said = inventory(&handover, Path::new("/out/kubeconfig"));
             let host = &said["all"]["hosts"]["one"];
             assert_eq!(host["ansible_connection"], "ssh");
+            assert_eq!(host["ansible_host"], "one", "and not the pod's name: so `ssh_config` calls it");
             assert_eq!(host["ansible_ssh_common_args"], "-F '/out/ssh_config'");
+            assert!(said["all"]["vars"]["zuul"]["resources"]["one"].get("ssh").is_none());
             assert!(host.get("ansible_kubectl_pod").is_none(), "{host}");
-            assert_eq!(keys(&handover).len(), 1);
+            assert_eq!(doors(&handover).len(), 1);
         });
     }
 }

@@ -64,6 +64,7 @@ pub fn inventory(handover: &Handover<'_>, kubeconfig: &Path) -> Value {
             resource.insert("registry".to_owned(), said);
         }
         beside::registry(granted, &mut resource);
+        beside::entrance(granted, &mut resource);
         if node.kind == Kind::Pod {
             resource.insert("pod".to_owned(), json!(node.pod));
             resource.insert("containers".to_owned(), json!(node.containers));

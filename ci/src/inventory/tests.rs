@@ -20,6 +20,7 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
             account: "job".to_owned(),
             registry: false,
             access: crate::config::Way::Exec,
+            ssh_service: None,
             containers: if kind == Kind::Pod { vec!["node".to_owned()] } else { Vec::new() },
         },
         address: Address {

@@ -77,7 +77,7 @@ fn fill(handover: &Handover<'_>, directory: &Path, aside: &Path) -> io::Result<(
     if let Some(secrets) = beside::secrets(handover) {
         put(&aside.join("secrets.json"), &format!("{secrets:#}\n"))?;
     }
-    if let Some(files) = handover.client.files(&beside::keys(handover), directory) {
+    if let Some(files) = handover.client.files(&beside::doors(handover), directory) {
         put(&aside.join("ssh_config"), &files.config)?;
         put(&aside.join("known_hosts"), &files.known_hosts)?;
         for (name, key) in &files.keys {

@@ -13,6 +13,7 @@ pub mod project;
 mod protect;
 mod pull;
 pub mod rights;
+mod service;
 mod space;
 
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ pub use holder::Holder;
 pub(crate) use owner::metadata;
 pub use owner::{Key, build_selector, reading, request_selector, system_selector};
 pub use pull::Copy;
+pub(crate) use service::Served;
 
 use crate::config::{Kind, Label, Name, Pool, Provider};
 use crate::registry::Registry;

@@ -32,6 +32,8 @@ pub enum Key {
     Until,
     /// When the cleaner first saw that it may go.
     Condemned,
+    /// What a pod serves to who is not it: by this a Service finds it.
+    Serves,
 }
 
 impl Key {
@@ -48,6 +50,7 @@ impl Key {
             Key::Pool => "pool",
             Key::Until => "until",
             Key::Condemned => "condemned",
+            Key::Serves => "serves",
         };
         format!("{OURS}{name}")
     }

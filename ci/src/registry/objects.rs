@@ -9,28 +9,26 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, KeyToPath, LocalObjectReference, Pod,
     PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, Secret, SecretVolumeSource,
-    SecurityContext, Service, ServiceAccount, ServicePort, ServiceSpec, TCPSocketAction, Volume, VolumeMount,
+    SecurityContext, Service, ServiceAccount, TCPSocketAction, Volume, VolumeMount,
 };
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPort, NetworkPolicySpec,
-};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::credential::{FILES, SERVED, STORAGE, Wanted, fresh};
 use super::{Access, PORT, RegistryError};
 use crate::config::{REQUESTED, RegistryServer, SHARE};
-use crate::objects::{PULL_SECRET, Place, metadata};
+use crate::objects::{PULL_SECRET, Place, Served, metadata};
 
+/// The server.
+const SERVER: Served = Served { name: SERVICE, protocol: "https", port: PORT };
 /// The name of the Service.
 const SERVICE: &str = "registry";
 /// The name of the Secret.
 pub(crate) const SECRET: &str = "registry";
 /// The name of the pod. With a dot, so that no node of a job can have it.
 pub(crate) const POD: &str = "registry.build-resources";
-/// By what the Service finds it.
-const MARK: &str = "build-resources/serves";
 /// As whom the server runs: nobody that an image knows.
 const USER: i64 = 65_532;
 
@@ -57,7 +55,7 @@ impl Registry {
         let server = RegistryServer::of(place.provider, place.label)?;
         let max_age = SignedDuration::from_secs(i64::try_from(place.max_age).unwrap_or(i64::MAX / 2));
         Some(Registry {
-            service: service(place),
+            service: SERVER.service(place),
             pod: pod(place, &server),
             account: ServiceAccount {
                 metadata: ObjectMeta {
@@ -68,7 +66,7 @@ impl Registry {
                 image_pull_secrets: Some(vec![LocalObjectReference { name: PULL_SECRET.to_owned() }]),
                 ..ServiceAccount::default()
             },
-            nodes: place.provider.kubelet_pull.then(|| nodes(place)),
+            nodes: place.provider.kubelet_pull.then(|| SERVER.open(place, "registry-for-nodes")),
             secret: metadata(place, SECRET, Some(place.namespace)),
             pull: metadata(place, PULL_SECRET, Some(place.namespace)),
             from: place.until.checked_sub(max_age).unwrap_or(Timestamp::MIN),
@@ -108,50 +106,9 @@ impl Registry {
     }
 }
 
-fn marked() -> BTreeMap<String, String> {
-    BTreeMap::from([(MARK.to_owned(), "registry".to_owned())])
-}
-
-/// The way to the server.
-fn service(place: &Place<'_>) -> Service {
-    Service {
-        metadata: metadata(place, SERVICE, Some(place.namespace)),
-        spec: Some(ServiceSpec {
-            selector: Some(marked()),
-            ports: Some(vec![ServicePort {
-                name: Some("https".to_owned()),
-                port: PORT.into(),
-                target_port: Some(IntOrString::Int(PORT.into())),
-                ..ServicePort::default()
-            }]),
-            ..ServiceSpec::default()
-        }),
-        ..Service::default()
-    }
-}
-
-/// A kubelet comes from an address that no selector of namespaces knows. What it asks for still needs the credential.
-fn nodes(place: &Place<'_>) -> NetworkPolicy {
-    NetworkPolicy {
-        metadata: metadata(place, "registry-for-nodes", Some(place.namespace)),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector { match_labels: Some(marked()), ..LabelSelector::default() }),
-            policy_types: Some(vec!["Ingress".to_owned()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                ports: Some(vec![NetworkPolicyPort {
-                    port: Some(IntOrString::Int(PORT.into())),
-                    ..NetworkPolicyPort::default()
-                }]),
-                ..NetworkPolicyIngressRule::default()
-            }]),
-            ..NetworkPolicySpec::default()
-        }),
-    }
-}
-
 fn pod(place: &Place<'_>, server: &RegistryServer<'_>) -> Pod {
     let mut meta = metadata(place, POD, Some(place.namespace));
-    meta.labels.get_or_insert_default().extend(marked());
+    meta.labels.get_or_insert_default().extend(SERVER.mark());
     let limit = Quantity(format!("{}M", server.storage.get()));
     let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let served = SERVED.iter().map(|key| KeyToPath {

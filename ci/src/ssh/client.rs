@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Keys, PORT};
+use super::{Address, Keys, PORT};
 use crate::config::Name;
 
 /// How `ssh` calls this program.
@@ -15,6 +15,17 @@ pub struct Client {
     pub command: Vec<String>,
     /// The build.
     pub build: String,
+}
+
+/// One node that is reached by SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// What the job calls it.
+    pub node: Name,
+    /// What opens it.
+    pub keys: Keys,
+    /// Where it is; without an address the way is through the API server.
+    pub address: Option<Address>,
 }
 
 /// The files of one build.
@@ -35,29 +46,39 @@ fn alias(node: &Name) -> String {
 
 impl Client {
     /// The files for these nodes, which will lie in `directory`; none where there are no nodes.
-    pub fn files(&self, nodes: &[(Name, Keys)], directory: &Path) -> Option<Files> {
-        if nodes.is_empty() {
+    pub fn files(&self, doors: &[Door], directory: &Path) -> Option<Files> {
+        if doors.is_empty() {
             return None;
         }
         let mut files = Files { config: String::new(), known_hosts: String::new(), keys: Vec::new() };
-        for (node, keys) in nodes {
+        for Door { node, keys, address } in doors {
             let key = format!("ssh_key_{node}");
             let place = |name: &str| quoted(&directory.join(name).display().to_string());
             let _ = write!(
                 files.config,
-                "Host {node}\n  HostName {node}\n  HostKeyAlias {alias}\n  User root\n  IdentityFile {identity}\n  \
+                "Host {node}\n{way}  HostKeyAlias {alias}\n  User root\n  IdentityFile {identity}\n  \
                  IdentitiesOnly yes\n  IdentityAgent none\n  PasswordAuthentication no\n  \
                  UserKnownHostsFile {known}\n  GlobalKnownHostsFile none\n  StrictHostKeyChecking yes\n  \
-                 UpdateHostKeys no\n  ProxyCommand {proxy}\n",
+                 UpdateHostKeys no\n",
+                way = self.way(node, address.as_ref()),
                 alias = alias(node),
                 identity = place(&key),
                 known = place("known_hosts"),
-                proxy = self.proxy(node),
             );
             let _ = writeln!(files.known_hosts, "{} {}", alias(node), keys.host);
             files.keys.push((key, keys.private.clone()));
         }
         Some(files)
+    }
+
+    /// How a node is reached. A Service is known to the machines of a cluster a moment after it has an address.
+    fn way(&self, node: &Name, address: Option<&Address>) -> String {
+        match address {
+            None => format!("  HostName {node}\n  ProxyCommand {}\n", self.proxy(node)),
+            Some(Address { host, port }) => {
+                format!("  HostName {host}\n  Port {port}\n  ConnectionAttempts 5\n  ConnectTimeout 10\n")
+            }
+        }
     }
 
     /// The command that a shell runs, with `ssh`'s own percent signs doubled.
@@ -97,8 +118,8 @@ mod tests {
             build: "it's 100%".to_owned(),
         };
         let keys = Keys { host: "ssh-ed25519 AAAA".to_owned(), private: "secret".to_owned() };
-        let nodes = [("one".parse().unwrap(), keys)];
-        let files = client.files(&nodes, Path::new("/out")).unwrap();
+        let mut door = Door { node: "one".parse().unwrap(), keys, address: None };
+        let files = client.files(std::slice::from_ref(&door), Path::new("/out")).unwrap();
         assert_eq!(files.known_hosts, "one.build-resources.invalid ssh-ed25519 AAAA\n");
         assert_eq!(files.keys, [("ssh_key_one".to_owned(), "secret".to_owned())]);
         assert!(!files.config.contains("secret"));
@@ -109,6 +130,12 @@ mod tests {
         ] {
             assert!(files.config.contains(line), "{line}\n{}", files.config);
         }
+        door.address = Some(Address { host: "192.0.2.7".to_owned(), port: 30022 });
+        let files = client.files(&[door], Path::new("/out")).unwrap();
+        assert!(
+            files.config.contains("  HostName 192.0.2.7\n  Port 30022\n") && !files.config.contains("Proxy")
+        );
+        assert!(files.config.contains("  HostKeyAlias one.build-resources.invalid\n"), "{}", files.config);
         assert_eq!(client.files(&[], Path::new("/out")), None);
     }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{Keys, PORT, SshError, keys};
+use super::{Entrance, Keys, PORT, SshError, keys};
 use crate::config::{Variable, Way};
 use crate::objects::{Place, metadata};
 
@@ -36,6 +36,8 @@ const CONFIG: &str = "sshd_config";
 /// The server of one node, as far as it is known before it has keys.
 #[derive(Debug, Clone)]
 pub struct Server {
+    /// What leads to it without the API server.
+    pub(crate) entrance: Option<Entrance>,
     secret: ObjectMeta,
     config: String,
 }
@@ -46,6 +48,7 @@ impl Server {
         match place.label.access {
             Way::Exec => None,
             Way::Ssh => Some(Server {
+                entrance: Entrance::of(place),
                 secret: metadata(place, SECRET, Some(place.namespace)),
                 config: config(&place.label.env),
             }),

@@ -1,17 +1,24 @@
-//! SSH into a pod through the API server: the host is pinned, and nobody else gets in.
+//! SSH into a pod, through the API server or by a Service: the host is pinned, and nobody else gets in.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use proof::ansible::Ansible;
 use proof::cluster::MachineImage;
+use proof::wait;
+use serde_json::json;
 
-use crate::bed::arg;
+use crate::bed::{arg, finished};
 use crate::kubelet::bed::NodeBed;
 
-/// Runs a command on the node; returns its exit code and what it printed.
+/// Runs a command on the node `machine`; returns its exit code and what it printed.
 fn ssh(out: &Path, command: &str) -> (Option<i32>, String) {
+    ssh_to(out, "machine", command)
+}
+
+fn ssh_to(out: &Path, node: &str, command: &str) -> (Option<i32>, String) {
     let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(out.join("ssh_config")).args(["-o", "BatchMode=yes", "machine", command]);
+    ssh.arg("-F").arg(out.join("ssh_config")).args(["-o", "BatchMode=yes", node, command]);
     let output = ssh.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
@@ -58,4 +65,68 @@ fn row_27_ssh_reaches_a_pod_whose_host_key_is_pinned() {
         bed.run(&["release", build, "--wait"]).expect_success();
     }
     assert_eq!(ssh(&out, "true").0, Some(255));
+}
+
+/// A label that is reached by SSH, with the rest of what it says.
+fn label(name: &str, more: &str) -> String {
+    format!("- {{name: {name}, type: pod, image: 'localhost/sshd:1', image-pull: Never, access: ssh{more}}}")
+}
+
+/// The test is the cluster's load balancer: it says an address, which the cluster's own proxy then serves.
+#[test]
+fn row_27_a_service_of_each_kind_leads_to_its_pod_and_goes_with_it() {
+    let Some(bed) = NodeBed::with("image: 'localhost/bash:1'", "image: 'localhost/sshd:1', access: ssh")
+    else {
+        return;
+    };
+    bed.import(&MachineImage::machine("localhost/sshd:1").program("/usr/sbin/sshd"));
+    let config = bed.path("config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for (name, more) in
+        [("machine", "node-port"), ("bash", "cluster-ip"), ("space", "load-balancer")].map(|(name, kind)| {
+            (name, format!(", ssh-service: {kind}, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512"))
+        })
+    {
+        let line = lines.iter_mut().find(|line| line.contains(&format!("- {{name: {name}, type"))).unwrap();
+        *line = format!("          {}", label(name, &more));
+    }
+    std::fs::write(&config, lines.join("\n")).unwrap();
+    let out = bed.path("out");
+    let labels = ["--label", "machine=port", "--label", "bash=own", "--label", "space=balanced"];
+    let rest = ["--wait", "ready", "--out", arg(&out)];
+    let child = bed.start(&[&["request", "--build", "b"][..], &labels, &rest].concat());
+
+    let balanced = wait::until("the Service that is balanced", || {
+        let shown = bed.run(&["--output", "json", "show", "b"]);
+        let namespace = shown.status.success().then(|| shown.json()["nodes"][2]["namespace"].clone());
+        let namespace = namespace.and_then(|text| text.as_str().map(str::to_owned)).ok_or("no record")?;
+        let found = bed.cluster.kubectl(&["get", "service", "ssh", "-n", &namespace]);
+        if found.status.success() { Ok(namespace) } else { Err(found.stderr) }
+    });
+    let address = bed.cluster.address().ip().to_string(); // one that leads there, and where no other sshd listens
+    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}).to_string();
+    let patch = ["patch", "service", "ssh", "-n", &balanced, "--subresource=status", "-p", &status];
+    bed.cluster.kubectl(&patch).expect_success();
+    finished(child).expect_success();
+
+    let written = std::fs::read_to_string(out.join("ssh_config")).unwrap();
+    assert!(
+        !written.contains("ProxyCommand") && written.contains(&format!("HostName {address}\n  Port 22\n"))
+    );
+    for node in ["port", "own", "balanced"] {
+        assert_eq!(ssh_to(&out, node, "cat /etc/hostname"), (Some(0), format!("{node}\n")), "{written}");
+    }
+    // Each name is another than its pod's, which is how Ansible would be led to nobody.
+    let said = Ansible::new().all(&out.join("inventory.yaml"), "command", "cat /etc/hostname");
+    assert_eq!(said, ["balanced", "own", "port"].map(|node| (node.to_owned(), node.to_owned())));
+    let inventory = std::fs::read_to_string(out.join("inventory.json")).unwrap();
+    let inventory: serde_json::Value = serde_json::from_str(&inventory).unwrap();
+    let resources = &inventory["all"]["vars"]["zuul"]["resources"];
+    assert_eq!(resources["balanced"]["ssh"]["host"], address);
+    assert!(resources["port"]["ssh"]["port"].as_u64().unwrap() >= 30_000, "{resources:#}");
+
+    bed.run(&["release", "b", "--wait"]).expect_success();
+    let left = bed.cluster.kubectl(&["get", "service", "ssh", "-n", &balanced]);
+    assert!(left.stderr.contains("NotFound"), "{left:#?}");
 }

@@ -30,7 +30,11 @@ pub(super) fn pod(place: &Place<'_>) -> Pod {
         ssh::equip(&mut spec);
     }
     fixed(&mut spec, place);
-    Pod { metadata: metadata(place, place.pod(), Some(place.namespace)), spec: Some(spec), ..Pod::default() }
+    let mut metadata = metadata(place, place.pod(), Some(place.namespace));
+    if place.label.ssh_service.is_some() {
+        metadata.labels.get_or_insert_default().extend(ssh::SERVER.mark());
+    }
+    Pod { metadata, spec: Some(spec), ..Pod::default() }
 }
 
 fn ours(place: &Place<'_>) -> PodSpec {
