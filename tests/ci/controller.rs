@@ -1,17 +1,23 @@
 //! The controller that keeps running: several share, it ends in good order, takes up a new configuration, is measured, and is
 //! quiet at rest.
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Child;
+use std::sync::mpsc::{self, TryRecvError};
+use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::prometheus::{free_address, promtool_accepts};
 use proof::sandbox::Finished;
 use proof::wait;
 
-use crate::bed::{Bed, finished};
+use crate::bed::{Bed, block, finished};
+use crate::size;
 
 fn terminate(child: Child) -> Finished {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
@@ -77,7 +83,7 @@ fn row_06_a_controller_takes_up_what_a_dead_driver_began() {
     let builds: Vec<String> = (0..6).map(|number| format!("b{number}")).collect();
     for (number, build) in builds.iter().enumerate() {
         let mut child = bed.start(&["request", "--build", build, "--label", "machine", "--wait", "created"]);
-        std::thread::sleep(std::time::Duration::from_millis(60 + 30 * number as u64)); // each elsewhere
+        std::thread::sleep(Duration::from_millis(60 + 30 * number as u64)); // each elsewhere
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -157,19 +163,43 @@ fn row_46_prometheus_can_read_what_the_controller_counts_and_events_tell_it_in_t
     assert!(ended.stderr.contains("\"message\":\"ready\""), "{ended:#?}");
 }
 
-/// Leaked namespaces, unless `ROW_24_LEAKED` says another number: a thousand take minutes on two cores.
-fn many() -> usize {
-    std::env::var("ROW_24_LEAKED").map_or(40, |text| text.parse().expect("ROW_24_LEAKED is a number"))
+/// How long somebody else waited for each answer, until it is over.
+async fn answers(client: Client, over: mpsc::Receiver<Infallible>) -> Vec<Duration> {
+    let api: Api<Namespace> = Api::all(client);
+    let mut times = Vec::new();
+    while over.try_recv() == Err(TryRecvError::Empty) {
+        let began = Instant::now();
+        api.get("default").await.unwrap();
+        times.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await; // the pace of the samples
+    }
+    times
 }
 
 #[test]
 fn row_24_many_leaked_namespaces_go_a_window_at_a_time() {
     let bed = Bed::new();
-    let all = many();
+    let all = size::LEAKED.count();
     for from in (0..all).step_by(100) {
         bed.cluster.apply(&leaked(&bed, from, 100.min(all - from)));
     }
     let controller = bed.start(&["serve"]);
+    let mut times = std::thread::scope(|scope| {
+        let (going_on, over) = mpsc::channel();
+        let others = scope.spawn(|| block(async { answers(bed.clusters().await.hub.client, over).await }));
+        let most = most_at_a_time(&bed, all);
+        drop(going_on);
+        assert!((1..=build_resources::cleanup::WINDOW).contains(&most), "{most} went at a time");
+        others.join().unwrap()
+    });
+    times.sort();
+    let share = |percent: usize| times[times.len() * percent / 100];
+    println!("row 24: while {all} namespaces went, others waited p50 {:?}, p99 {:?}", share(50), share(99));
+    assert_eq!(terminate(controller).code(), Some(0));
+}
+
+/// How many of them were going away at a time, at most, until all are gone.
+fn most_at_a_time(bed: &Bed, all: usize) -> usize {
     let (mut left, mut most) = (all, 0);
     while left > 0 {
         left = wait::until("further ones to be gone", || {
@@ -181,8 +211,7 @@ fn row_24_many_leaked_namespaces_go_a_window_at_a_time() {
             if items.len() < left { Ok(items.len()) } else { Err(format!("{left}, of which {going} go")) }
         });
     }
-    assert!((1..=build_resources::cleanup::WINDOW).contains(&most), "{most} went at a time");
-    assert_eq!(terminate(controller).code(), Some(0));
+    most
 }
 
 #[test]
@@ -207,15 +236,10 @@ fn row_24_what_keeps_a_namespace_is_said_in_the_words_of_its_conditions() {
     wait::until_true("the namespace to end", || bed.namespaces().is_empty());
 }
 
-/// Nodes at rest, unless `ROW_47_NODES` says another number.
-fn at_rest() -> usize {
-    std::env::var("ROW_47_NODES").map_or(20, |text| text.parse().expect("ROW_47_NODES is a number"))
-}
-
 #[test]
 fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() {
     let bed = Bed::undisturbed();
-    for number in 0..at_rest() {
+    for number in 0..size::NODES.now() {
         bed.run(&["request", "--build", &format!("b{number}"), "--label", "space"]).expect_success();
     }
     let controller = bed.start(&["serve"]);
@@ -231,7 +255,7 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() 
     // Each renewal is a third of the time for which it is believed to be alive.
     let next = |last: &Option<String>| {
         wait::until("the next renewal", || {
-            std::thread::sleep(std::time::Duration::from_millis(500)); // so that our own looks are few
+            std::thread::sleep(Duration::from_millis(500)); // so that our own looks are few
             match renewed() {
                 Some(now) if Some(&now) != last.as_ref() => Ok(Some(now)),
                 other => Err(format!("{other:?}")),
@@ -243,7 +267,7 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() 
         last = next(&last); // it has settled: nothing is left of the requests
     }
     let counted = || bed.cluster.request_counts();
-    let (before, began) = (counted(), std::time::Instant::now());
+    let (before, began) = (counted(), Instant::now());
     for _ in 0..3 {
         last = next(&last);
     }
@@ -263,6 +287,6 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() 
         })
         .sum();
     assert!(asked <= seconds && asked >= 3.0, "{asked} requests in {seconds} s");
-    println!("row 47: {asked} requests in {seconds:.0} s with {} nodes", at_rest());
+    println!("row 47: {asked} requests in {seconds:.0} s with {} nodes", size::NODES.now());
     assert_eq!(terminate(controller).code(), Some(0));
 }

@@ -1,9 +1,11 @@
 //! Resources end when they are given back, and when nobody says any more that they are wanted.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use proof::wait;
 
-use crate::bed::{Bed, arg};
+use crate::bed::{Bed, arg, block};
 
 #[test]
 fn row_21_a_release_is_over_when_nothing_is_left() {
@@ -186,4 +188,29 @@ fn row_42_a_hold_is_bounded_and_can_be_ended() {
     assert!(until.duration_since(Timestamp::now()).as_secs() <= 100, "{held:#}");
     bed.run(&["release", "b", "--held", "--wait"]).expect_success();
     assert!(bed.namespaces().is_empty() && bed.records().is_empty());
+}
+
+#[test]
+fn row_42_four_hours_of_a_hold_are_over_after_four_hours() {
+    let bed = Bed::new();
+    bed.run(&["request", "--build", "b", "--label", "space"]).expect_success();
+    bed.run(&["hold", "b", "--for", "4h", "--by", "ada", "--reason", "long"]).expect_success();
+    block(async {
+        let clusters = bed.clusters().await;
+        let before = bed.desk(&clusters, || Timestamp::now() + SignedDuration::from_mins(239));
+        for _ in 0..3 {
+            before.clean(false).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await; // as long as what is to go must be seen
+        }
+        assert_eq!((bed.namespaces().len(), bed.records().len()), (1, 1));
+        let after = bed.desk(&clusters, || Timestamp::now() + SignedDuration::from_mins(241));
+        for _ in 0..60 {
+            let report = after.clean(false).await.unwrap();
+            if report.is_quiet() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(bed.namespaces().is_empty() && bed.records().is_empty());
+    });
 }

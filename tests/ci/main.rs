@@ -25,5 +25,6 @@ mod rights;
 mod rows;
 mod serve;
 mod shared;
+mod size;
 mod usable;
 mod warm;

@@ -14,6 +14,7 @@ use kube::Client;
 use kube::api::{Api, ListParams};
 
 use crate::bed::{Bed, asking, block, finished};
+use crate::size;
 
 /// Pods in one namespace: no namespace has to go away, so what is given back is free within a second.
 const SHARED: &str = "\
@@ -39,17 +40,10 @@ fn shared(most: usize) -> (Bed, PathBuf) {
     (bed, tool)
 }
 
-/// Requests of each of the ten processes, unless the variable says another number; fifty are the acceptance. In one namespace
-/// fifty cost a thousand processes; with a namespace each they take seven minutes, because seven go away at a time in six
-/// seconds.
-fn each(variable: &str, usual: usize) -> usize {
-    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
-}
-
 #[test]
 fn row_10_a_pool_of_seven_never_holds_eight() {
     let bed = Bed::with("max-servers: 1000", "max-servers: 7");
-    let most = ten_processes(&bed, each("ROW_10_EACH", 4), Api::<Namespace>::all, &|args| {
+    let most = ten_processes(&bed, size::EACH.count(), Api::<Namespace>::all, &|args| {
         bed.run(&[args, &["--label", "space"]].concat()).expect_success();
     });
     assert!(
@@ -63,7 +57,7 @@ fn row_10_a_pool_of_seven_never_holds_eight() {
 fn row_10_ten_processes_go_through_a_pool_of_seven_in_one_namespace() {
     let (bed, tool) = shared(7);
     let pods = |client| Api::<Pod>::namespaced(client, &bed.hub);
-    let most = ten_processes(&bed, each("ROW_10_SHARED", 10), pods, &|args| {
+    let most = ten_processes(&bed, size::SHARED.count(), pods, &|args| {
         bed.run_as(&tool, &[args, &["--label", "machine", "--wait", "created"]].concat()).expect_success();
     });
     assert!((5..=7).contains(&most), "at most {most} at a time");

@@ -5,6 +5,7 @@ use std::process::Child;
 use proof::wait;
 
 use crate::bed::{Bed, arg, finished};
+use crate::size;
 
 #[test]
 fn row_01_a_pod_label_is_a_pod_that_runs_once_and_ends() {
@@ -18,11 +19,10 @@ fn row_01_a_pod_label_is_a_pod_that_runs_once_and_ends() {
     bed.run(&["release", "b"]).expect_success();
 }
 
-/// `ROW_04_REQUESTS` at once: 200 are the acceptance, and each is a process with some twenty writes.
 #[test]
 fn row_04_requests_at_once_are_all_usable_when_they_are_handed_over() {
     let bed = Bed::new();
-    let number: usize = std::env::var("ROW_04_REQUESTS").map_or(50, |text| text.parse().unwrap());
+    let number = size::REQUESTS.now();
     let requests: Vec<(Child, std::path::PathBuf)> = (0..number)
         .map(|number| {
             let out = bed.path(&format!("out-{number}"));

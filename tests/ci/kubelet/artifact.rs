@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
 use crate::kubelet::registry::{bed, skopeo, told};
+use crate::size;
 
-/// A file of that many MiB, no two pieces of which are alike.
+/// A file no two pieces of which are alike.
 fn large(bed: &NodeBed) -> PathBuf {
-    let mib: u64 = std::env::var("ROW_20_MIB").map_or(16, |text| text.parse().unwrap());
+    let mib = size::RETURNED.now();
     let mut state = 1_u64;
     let words = (0..mib << 17).flat_map(|_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -11,10 +11,7 @@ use proof::wait;
 
 use super::exec::ready;
 use crate::bed::{arg, finished};
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
+use crate::size;
 
 /// Bytes that do not repeat soon, and do not compress.
 fn noise(file: &mut File, mut bytes: u64) {
@@ -33,20 +30,20 @@ fn noise(file: &mut File, mut bytes: u64) {
     }
 }
 
-/// A tree of `ROW_18_MIB` and of `ROW_18_FILES` small files: 2048 and 100000 are the acceptance.
+/// A tree with everything that a copy may meet.
 fn tree(dir: &Path) {
     fs::create_dir_all(dir.join("a/b/c")).unwrap();
     fs::create_dir(dir.join("empty directory")).unwrap();
     fs::write(dir.join("empty"), "").unwrap();
     fs::write(dir.join("a/ünïcode \u{1F600}"), "text").unwrap();
     symlink("../empty", dir.join("a/link")).unwrap();
-    let mib = number("ROW_18_MIB", 24);
+    let mib = size::TREE.now();
     let mut sparse = File::create(dir.join("a/b/sparse")).unwrap();
     sparse.seek(SeekFrom::Start((mib << 20) / 2)).unwrap();
     noise(&mut sparse, 5000);
     sparse.set_len(mib << 20).unwrap();
     noise(&mut File::create(dir.join("a/b/c/dense")).unwrap(), (mib << 20) / 3);
-    for at in 0..number("ROW_18_FILES", 400) {
+    for at in 0..size::FILES.now() {
         let place = dir.join(format!("many/{}", at % 100));
         fs::create_dir_all(&place).unwrap();
         fs::write(place.join(at.to_string()), at.to_string()).unwrap();

@@ -20,6 +20,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::bed::{arg, block, finished};
 use crate::kubelet::bed::NodeBed;
+use crate::size;
 
 /// A million lines.
 const MILLION: &str = "i=0; while [ $i -lt 1000000 ]; do echo $i; i=$((i+1)); done";
@@ -69,10 +70,6 @@ fn same(got: &str, wanted: &str) {
     assert_eq!((got.len(), differs), (wanted.len(), None));
 }
 
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
 /// Reads one line of what a child writes.
 fn line(child: &mut Child) -> String {
     let mut line = String::new();
@@ -86,7 +83,7 @@ fn line(child: &mut Child) -> String {
 fn row_14_a_million_lines_are_the_same_each_time() {
     let Some(bed) = ready() else { return };
     let wanted = million();
-    for _ in 0..number("ROW_14_RUNS", 3) {
+    for _ in 0..size::RUNS.now() {
         same(&bed.exec(&["sh", "-c", MILLION]).expect_success().stdout, &wanted);
     }
     let attached = bed.run(&["exec", "b", "machine", "--attached", "--", "sh", "-c", MILLION]);
@@ -275,7 +272,6 @@ fn row_16_a_pod_that_is_lost_is_no_exit_code() {
     bed.run(&["release", "b"]).expect_success();
 }
 
-/// `ROW_17_COMMANDS` at once: 200 is the acceptance, and each costs a container runtime half a second.
 #[test]
 fn row_17_more_commands_at_once_than_sessions_hold_no_more_than_64_connections() {
     let Some(bed) = ready() else { return };
@@ -283,7 +279,7 @@ fn row_17_more_commands_at_once_than_sessions_hold_no_more_than_64_connections()
     let kubeconfig = bed.through(&relay);
     let done = AtomicBool::new(false);
     let most = AtomicUsize::new(0);
-    let commands = number("ROW_17_COMMANDS", 80);
+    let commands = size::COMMANDS.now();
     let times = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {

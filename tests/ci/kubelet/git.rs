@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::bed::{arg, finished};
 use crate::kubelet::bed::{NodeBed, SIDE_CAR};
+use crate::size;
 
 /// A build with one pod, and the kubeconfig that its job was handed.
 struct Node {
@@ -111,11 +112,9 @@ fn digest(path: &Path) -> String {
 #[test]
 fn row_12_a_large_file_survives_a_push_over_exec_and_the_way_back() {
     let Some(node) = Node::new() else { return };
-    // The acceptance asks for 1024, which takes minutes.
-    let size = std::env::var("ROW_12_MIB").map_or(16, |text| text.parse().unwrap());
     let local = node.bed.path("local");
     repository(&local, "small");
-    let sum = noise(&local.join("noise"), size);
+    let sum = noise(&local.join("noise"), size::PUSHED.now());
     said(&local, &["add", "."]);
     said(&local, &["commit", "-q", "-m", "noise"]);
     let push = ["push", "ssh://machine@b/src/repo", "HEAD:refs/heads/x"];

@@ -2,6 +2,7 @@
 
 use crate::bed::{arg, finished};
 use crate::kubelet::bed::NodeBed;
+use crate::size;
 
 #[test]
 fn row_01_a_pod_label_is_a_machine_that_runs_commands() {
@@ -34,8 +35,7 @@ fn row_01_a_pod_label_is_a_machine_that_runs_commands() {
 #[test]
 fn row_04_requests_at_once_are_handed_over_with_pods_that_run() {
     let Some(bed) = NodeBed::new() else { return };
-    // The acceptance asks for 200, which one node of two cores cannot run; T2 has them.
-    let number: usize = std::env::var("ROW_04_PODS").map_or(12, |text| text.parse().unwrap());
+    let number = size::PODS.now();
     let requests: Vec<_> = (0..number)
         .map(|number| {
             let (build, out) = (format!("b{number}"), bed.path(&format!("out-{number}")));
