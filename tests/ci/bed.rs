@@ -2,6 +2,7 @@
 //!
 //! Here the cluster has controllers and no node; `kubelet::bed` has the same with a node that runs containers.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -12,7 +13,7 @@ use build_resources::drive::{Clusters, Desk};
 use build_resources::request::Request;
 use jiff::Timestamp;
 use proof::cluster::Cluster;
-use proof::process::spawn;
+use proof::process::{bound, spawn};
 use proof::sandbox::{Finished, binary};
 use tempfile::TempDir;
 
@@ -165,7 +166,7 @@ impl Bed {
     }
 
     fn command(&self, kubeconfig: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new(binary("build-resources"));
+        let mut command = bound(binary("build-resources"));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.arg("--config").arg(self.path("config.yaml"));
         command.arg("--kubeconfig").arg(kubeconfig).args(args);
@@ -180,6 +181,13 @@ impl Bed {
     /// Starts the program.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.start_as(self.cluster.admin_kubeconfig(), args)
+    }
+
+    /// Starts the program, which may say more than a pipe holds that nobody reads: it goes to the file `log`.
+    pub(crate) fn start_talkative(&self, args: &[&str]) -> Child {
+        let mut command = self.command(self.cluster.admin_kubeconfig(), args);
+        command.stderr(File::create(self.path("log")).unwrap());
+        spawn(command)
     }
 
     /// Starts the program with another identity.

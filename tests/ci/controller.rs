@@ -183,7 +183,7 @@ fn row_24_many_leaked_namespaces_go_a_window_at_a_time() {
     for from in (0..all).step_by(100) {
         bed.cluster.apply(&leaked(&bed, from, 100.min(all - from)));
     }
-    let controller = bed.start(&["serve"]);
+    let controller = bed.start_talkative(&["serve"]);
     let mut times = std::thread::scope(|scope| {
         let (going_on, over) = mpsc::channel();
         let others = scope.spawn(|| block(async { answers(bed.clusters().await.hub.client, over).await }));
