@@ -8,6 +8,7 @@ use std::process::Child;
 use std::sync::mpsc::{self, TryRecvError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use nix::sys::signal::{Signal, kill};
@@ -156,6 +157,14 @@ fn row_46_prometheus_can_read_what_the_controller_counts_and_events_tell_it_in_t
         let found = events["items"].as_array().unwrap().iter().any(|one| one["reason"] == "Ready");
         if found { Ok(()) } else { Err(events.to_string()) }
     });
+    block(async {
+        let clusters = bed.clusters().await;
+        let desk = bed.desk(&clusters, Timestamp::now);
+        for times in [2, 1] {
+            desk.note_cut_off("b", "space", times).await.unwrap();
+        }
+    });
+    until_it_says(&address, "build_resources_cut_off_outputs_total 3");
     until_it_says(&address, "build_resources_leaked_namespaces_total 2");
     let text = until_it_says(&address, "build_resources_deleted_namespaces_total 3");
     promtool_accepts(&text);

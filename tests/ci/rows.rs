@@ -68,20 +68,12 @@ const ROWS: &[Row] = &[
     (38, "Provider affinity", ""),
     (39, "Fallback to another provider", ""),
     (40, "Several nodes, all or nothing", ""),
-    (
-        41,
-        "Warm resources",
-        "only nodes with namespaces of their own are kept ready, without `registry`, `access: ssh` and `colocate`",
-    ),
-    (
-        42,
-        "Hold for debugging",
-        "the container of a pod ends with `max-age` all the same, and a shared namespace has no hold",
-    ),
+    (41, "Warm resources", ""),
+    (42, "Hold for debugging", ""),
     (43, "Access for authors", ""),
     (44, "Metadata", ""),
     (45, "Configuration check", ""),
-    (46, "Observability", "output that was cut off is told by the command that meets it, not counted"),
+    (46, "Observability", ""),
     (
         47,
         "API manners",

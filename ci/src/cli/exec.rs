@@ -14,6 +14,7 @@ use tokio::fs::File;
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::local::{Local, outputs};
 use super::{Problem, Said};
@@ -27,6 +28,9 @@ const GRANTS: u32 = 3;
 const TIMED_OUT: u8 = 124;
 /// How long a command that is cancelled may take to end: it is asked, and after ten seconds forced.
 const ENDING: Duration = Duration::from_secs(30);
+
+/// How long it may take to note that output was cut off.
+const NOTING: Duration = Duration::from_secs(5);
 
 /// Run a command in a node and pass on what it writes and how it ends.
 #[derive(Debug, Args)]
@@ -89,9 +93,10 @@ pub(super) async fn run(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) 
         patience: Duration::from_secs(args.patience),
     };
     let mut follow = Follow::new(job.clone(), Offsets::default());
+    let mut cut_off = 0;
     let work = async {
         match args.attached {
-            true => attached(desk, args, seconds).await,
+            true => attached(desk, args, seconds, &mut cut_off).await,
             false => detached(desk, args, &job, &mut follow).await,
         }
     };
@@ -101,6 +106,12 @@ pub(super) async fn run(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) 
         // There is nothing left that a session could be resumed with.
         lost = lost(desk, args) => Err(lost),
     };
+    let times = cut_off + follow.cut_off();
+    if times > 0 {
+        // That it is counted is a help, and no part of how the command ended.
+        let noted = timeout(NOTING, desk.note_cut_off(&args.build, &args.node, times)).await;
+        debug!(times, noted = matches!(noted, Ok(Ok(()))), "output was cut off");
+    }
     let code = match &ended {
         Ok(outcome) => exit_code(outcome),
         Err(problem) => problem.reason.exit_code(),
@@ -155,7 +166,12 @@ fn write_result(path: &Path, result: &Value) -> Result<(), Problem> {
 }
 
 /// Runs it attached: one session, and nothing survives it.
-async fn attached(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) -> Result<Outcome, Problem> {
+async fn attached(
+    desk: &Desk<'_>,
+    args: &ExecArgs,
+    seconds: Option<u64>,
+    cut_off: &mut u64,
+) -> Result<Outcome, Problem> {
     let target = desk.target(&args.build, &args.node, args.container.as_deref()).await?;
     let Streams { stdout, stderr } = outputs()?;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned();
@@ -164,7 +180,10 @@ async fn attached(desk: &Desk<'_>, args: &ExecArgs, seconds: Option<u64>) -> Res
     let session = exec::run(&target, &args.command, stdin, stdout, stderr);
     let longest = seconds.map_or(Duration::MAX, Duration::from_secs);
     match timeout(longest, session).await {
-        Ok(exit) => Ok(Outcome { code: Some(exit?.code), cause: None }),
+        Ok(exit) => {
+            let exit = exit.inspect_err(|error| *cut_off = u64::from(error.is_cut_off()))?;
+            Ok(Outcome { code: Some(exit.code), cause: None })
+        }
         // Dropped with its connection; whether that ends the command is up to the container.
         Err(_) => Ok(Outcome { code: None, cause: Some("timeout".to_owned()) }),
     }

@@ -206,7 +206,7 @@ impl Holders {
         Ok(())
     }
 
-    async fn get(&self, name: &str) -> Result<Option<Found>, Stop> {
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Found>, Stop> {
         let found = self.api.get_opt(name).await.map_err(|error| self.failed("get", name, &error))?;
         Ok(found.map(Found::from))
     }
@@ -216,13 +216,23 @@ impl Holders {
     /// # Errors
     /// When the cluster refuses or is away.
     pub async fn mark(&self, found: &Found, when: Option<String>) -> Result<(), Stop> {
+        self.annotate(found, Key::Condemned, when).await.map(drop) // the next pass sees another version anew
+    }
+
+    /// Writes or takes away one annotation, on exactly this version; whether it was that version.
+    pub(super) async fn annotate(
+        &self,
+        found: &Found,
+        key: Key,
+        value: Option<String>,
+    ) -> Result<bool, Stop> {
         let patch = json!({"metadata": {
             "resourceVersion": found.meta.resource_version,
-            "annotations": {Key::Condemned.text(): when},
+            "annotations": {key.text(): value},
         }});
         match self.api.patch(found.name(), &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()), // the next pass sees it anew
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
             Err(error) => Err(self.failed("patch", found.name(), &error)),
         }
     }

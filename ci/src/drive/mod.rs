@@ -5,6 +5,7 @@
 
 mod beside;
 mod claim;
+mod cut;
 mod entrance;
 mod events;
 mod fallback;
@@ -33,6 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 pub use beside::Beside;
+pub(crate) use cut::cut_off_since;
 pub use hold::PEOPLE;
 pub use holder::{Found, Holders};
 pub use lost::{loss, lost};

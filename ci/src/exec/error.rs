@@ -131,6 +131,25 @@ impl ExecError {
         }
     }
 
+    /// Whether output that was there may not have come.
+    pub fn is_cut_off(&self) -> bool {
+        match self {
+            ExecError::Cut(_) | ExecError::Silent(_) | ExecError::Failed(_) | ExecError::Disagree { .. } => {
+                true
+            }
+            ExecError::Cluster(_)
+            | ExecError::Old
+            | ExecError::NotStarted(_)
+            | ExecError::Odd(_)
+            | ExecError::PodLost(_)
+            | ExecError::Lost
+            | ExecError::Missing
+            | ExecError::Trimmed
+            | ExecError::Unfit(_)
+            | ExecError::Local { .. } => false,
+        }
+    }
+
     /// What it means that a session did not come about.
     pub(super) fn refused(operation: String, error: &kube::Error) -> Self {
         match ClusterError::of(operation, error) {

@@ -80,6 +80,7 @@ pub struct Follow {
     known: Offsets,
     begun: bool,
     sessions: u64,
+    cut_off: u64,
 }
 
 /// What a session brought.
@@ -93,7 +94,7 @@ enum Said {
 impl Follow {
     /// Of a job, from these offsets on.
     pub fn new(job: Job, known: Offsets) -> Self {
-        Follow { begun: job.command.is_none(), job, known, sessions: 0 }
+        Follow { begun: job.command.is_none(), job, known, sessions: 0, cut_off: 0 }
     }
 
     /// What is known of its outputs.
@@ -109,6 +110,11 @@ impl Follow {
     /// How many sessions it took.
     pub fn sessions(&self) -> u64 {
         self.sessions
+    }
+
+    /// How often a session ended before what it showed did.
+    pub fn cut_off(&self) -> u64 {
+        self.cut_off
     }
 
     /// Follows it to its end; with `once`, only through what it has written so far. After an error it may be called again,
@@ -136,6 +142,7 @@ impl Follow {
                 }
                 Err(error) => error,
             };
+            self.cut_off += u64::from(self.begun && failed.is_cut_off());
             if let ExecError::Disagree { .. } = failed {
                 doubts += 1;
             }

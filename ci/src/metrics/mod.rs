@@ -86,6 +86,7 @@ pub struct Metrics {
     deleted: Counter,
     adopted: Counter,
     idle: Counter,
+    cut_off: Counter,
     terminating: Family<ProviderLabel, Gauge>,
     up: Family<ProviderLabel, Gauge>,
     errors: Family<ReasonLabel, Counter>,
@@ -131,6 +132,7 @@ impl Metrics {
             deleted: register(all, "deleted_namespaces", "Namespaces whose deletion the cleaner asked for", Counter::default()),
             adopted: register(all, "adopted_requests", "Requests that were finished after their driver had died", Counter::default()),
             idle: register(all, "idle_requests", "Builds that were let go because they left their namespaces empty", Counter::default()),
+            cut_off: register(all, "cut_off_outputs", "Times that the output of a command was cut off and found to be", Counter::default()),
             terminating: register(all, "terminating_namespaces", "Namespaces that are going away, as the last pass saw them", Family::default()),
             up: register(all, "provider_up", "1 when the provider answered the last pass, 0 when it did not", Family::default()),
             errors: register(all, "api_errors", "Passes that a cluster refused or did not answer, by reason", Family::default()),
@@ -168,6 +170,11 @@ impl Metrics {
     /// A request was taken up after its driver had died, and is ready.
     pub fn adopted(&self) {
         self.adopted.inc();
+    }
+
+    /// Output of commands was cut off so often.
+    pub fn cut_off(&self, times: u64) {
+        self.cut_off.inc_by(times);
     }
 
     /// What a pass over these providers did. `leaked` are the namespaces that belonged to no record at all.
@@ -291,6 +298,7 @@ mod tests {
             "build_resources_leaked_namespaces_total 3",
             "build_resources_deleted_namespaces_total 1",
             "build_resources_retried_nodes_total 0",
+            "build_resources_cut_off_outputs_total 0",
             "build_resources_api_errors_total{reason=\"denied\"} 1",
             "build_resources_provider_up{provider=\"east\"} 1",
             "build_resources_ready_seconds_count 1",

@@ -34,6 +34,8 @@ pub enum Key {
     Condemned,
     /// What a pod serves to who is not it: by this a Service finds it.
     Serves,
+    /// How often the output of a command was cut off and found to be.
+    CutOff,
 }
 
 impl Key {
@@ -51,6 +53,7 @@ impl Key {
             Key::Until => "until",
             Key::Condemned => "condemned",
             Key::Serves => "serves",
+            Key::CutOff => "cut-off",
         };
         format!("{OURS}{name}")
     }

@@ -18,13 +18,15 @@ use super::event::{News, tell};
 use super::view::View;
 use crate::cluster::Layout;
 use crate::config::Name;
-use crate::drive::Desk;
+use crate::drive::{Desk, cut_off_since};
 use crate::metrics::Metrics;
 use crate::objects::system_selector;
 use crate::state::{Listing, Phase, Record};
 
 /// Most news that wait to be written down.
 const QUEUE: usize = 256;
+/// Most cuts that one change of a holder counts for.
+const CUTS: u64 = 1000;
 
 /// What is known.
 pub(super) struct Views {
@@ -66,10 +68,21 @@ impl Views {
             let client = desk.clusters.providers.get(name)?.client.clone();
             let selector = &selector;
             Some(async move {
+                let noted = |before: Option<&ObjectMeta>, now: &ObjectMeta| {
+                    metrics.cut_off(cut_off_since(before, now, CUTS));
+                };
                 match view {
-                    Holders::Namespaces(view) => view.follow(Api::all(client), selector, |_, _| {}).await,
+                    Holders::Namespaces(view) => {
+                        let news = |before: Option<&PartialObjectMeta<_>>, now: &PartialObjectMeta<_>| {
+                            noted(before.map(|one| &one.metadata), &now.metadata);
+                        };
+                        view.follow(Api::all(client), selector, news).await
+                    }
                     Holders::Accounts(view, namespace) => {
-                        view.follow(Api::namespaced(client, namespace), selector, |_, _| {}).await
+                        let news = |before: Option<&PartialObjectMeta<_>>, now: &PartialObjectMeta<_>| {
+                            noted(before.map(|one| &one.metadata), &now.metadata);
+                        };
+                        view.follow(Api::namespaced(client, namespace), selector, news).await
                     }
                 }
             })

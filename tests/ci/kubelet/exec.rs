@@ -174,6 +174,9 @@ fn row_15_a_connection_that_is_cut_three_times_loses_nothing() {
     let result = bed.result();
     assert!(result["sessions"].as_u64().unwrap() >= 4, "{result:#}");
     assert_eq!((&result["code"], &result["cause"]), (&json!(7), &json!("exit")));
+    let space = bed.cluster.get_json(&["namespace", &bed.namespace("b", 0)]);
+    let noted = space["metadata"]["annotations"]["build-resources/cut-off"].as_str().unwrap_or("0");
+    assert!(noted.parse::<u64>().unwrap() >= 3, "the controller counts it: {noted}");
     assert_eq!(bed.exec(&["cat", "/tmp/ran"]).expect_success().stdout, "ran\n");
     bed.run(&["release", "b"]).expect_success();
 }
