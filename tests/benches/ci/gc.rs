@@ -11,14 +11,16 @@ const NAMESPACES: usize = 50;
 
 pub(crate) fn compare(lab: &Lab, rounds: usize) {
     let (kubectl, ours) = (lab.kubectl(&[]).join(" "), lab.ours(&[]).join(" "));
+    // Both are waited for by the same program: it asks for one after the other, at a rate of its own.
+    let until_gone = |command: String, label: &str| {
+        let wait = format!("{kubectl} wait --for=delete namespace -l {label} --timeout=600s");
+        script(&format!("{command} >/dev/null\n{wait}"))
+    };
     let ways = [
-        Way::new("build-resources gc", |_| {
-            script(&format!(
-                "{ours} gc >/dev/null
-                 {kubectl} wait --for=delete namespace -l build-resources/system=bench --timeout=600s"
-            ))
+        Way::new("build-resources gc", |_| until_gone(format!("{ours} gc"), "build-resources/system=bench")),
+        Way::new("kubectl delete ns", |_| {
+            until_gone(format!("{kubectl} delete namespace -l bench=plain --wait=false"), "bench=plain")
         }),
-        Way::new("kubectl delete ns", |_| script(&format!("{kubectl} delete namespace -l bench=plain"))),
     ];
     let lay = |label: &str, before: &str| lay_out(lab, label, before);
     let again = |place: usize| match place {
