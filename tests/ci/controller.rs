@@ -245,6 +245,27 @@ fn row_24_what_keeps_a_namespace_is_said_in_the_words_of_its_conditions() {
     wait::until_true("the namespace to end", || bed.namespaces().is_empty());
 }
 
+/// A group of the API that nobody serves: no namespace of its cluster goes away while it is known.
+const UNSERVED: &str = "{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v1.unserved.example.org}, \
+    spec: {group: unserved.example.org, version: v1, groupPriorityMinimum: 100, versionPriority: 100, \
+    insecureSkipTLSVerify: true, service: {name: nobody, namespace: default}}}";
+
+#[test]
+fn row_24_a_failed_discovery_is_said_and_over_when_it_is() {
+    let bed = Bed::undisturbed();
+    bed.cluster.apply(UNSERVED);
+    bed.cluster.apply(&leaked(&bed, 0, 1));
+    let said = wait::until("the condition", || {
+        let cleaned = bed.run(&["gc"]);
+        let all = ["NamespaceDeletionDiscoveryFailure", "unserved.example.org"];
+        if all.iter().all(|word| cleaned.stdout.contains(word)) { Ok(cleaned) } else { Err(cleaned.stdout) }
+    });
+    assert_eq!(said.code(), Some(5), "{said:#?}");
+    bed.cluster.kubectl(&["delete", "apiservice", "v1.unserved.example.org"]).expect_success();
+    wait::until_true("the namespace to end", || bed.namespaces().is_empty());
+    bed.run(&["gc"]).expect_success();
+}
+
 #[test]
 fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() {
     let bed = Bed::undisturbed();

@@ -35,7 +35,7 @@ const ROWS: &[Row] = &[
     (21, "Release", ""),
     (22, "Leases and lifetimes", ""),
     (23, "Safe cleaner", ""),
-    (24, "Cleaning at scale", "a failed discovery is shown as a value only"),
+    (24, "Cleaning at scale", ""),
     (25, "Inventory", ""),
     (26, "Credentials", ""),
     (27, "SSH variant", ""),

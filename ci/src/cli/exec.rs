@@ -28,7 +28,6 @@ const GRANTS: u32 = 3;
 const TIMED_OUT: u8 = 124;
 /// How long a command that is cancelled may take to end: it is asked, and after ten seconds forced.
 const ENDING: Duration = Duration::from_secs(30);
-
 /// How long it may take to note that output was cut off.
 const NOTING: Duration = Duration::from_secs(5);
 
