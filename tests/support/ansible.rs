@@ -59,6 +59,8 @@ impl Ansible {
             .filter_map(|line| {
                 let (host, rest) = line.split_once(" | ")?;
                 let (_, said) = rest.split_once("(stdout)")?;
+                // There kubectl and ssh say what is their own; now and then kubectl that a message came before its stream.
+                let said = said.split_once(" (stderr)").map_or(said, |(stdout, _)| stdout);
                 Some((host.to_owned(), said.trim().trim_end_matches("\\n").to_owned()))
             })
             .collect();
