@@ -14,14 +14,18 @@ use proof::registry;
 use proof::relay::Relay;
 use proof::scratch::{Scratch, environment};
 
-const USER: &str = "ci";
-const PASSWORD: &str = "intermediate-password";
+use crate::tokens::{ISSUER, SERVICE, TokenService};
+
+pub(crate) const USER: &str = "ci";
+pub(crate) const PASSWORD: &str = "intermediate-password";
 /// Of that password, with the least work.
 const HASH: &str = "$2b$04$tsLPr.IbNaKePBXpoDsM4OUtAHnjSf0IOEy2TUyAZL9stfnNQJclq";
 
 /// A running registry.
 pub(crate) struct Intermediate {
     _server: Running,
+    /// Who hands out tokens for it, where it takes no password.
+    pub(crate) tokens: Option<TokenService>,
     /// What stands before it.
     pub(crate) relay: Relay,
     address: SocketAddr,
@@ -29,19 +33,40 @@ pub(crate) struct Intermediate {
 }
 
 impl Intermediate {
+    /// One that takes a user and a password.
     pub(crate) fn start() -> Self {
+        Intermediate::with(|dir| {
+            fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
+            (None, format!("htpasswd: {{realm: ci, path: {}}}", dir.join("htpasswd").display()))
+        })
+    }
+
+    /// One that takes tokens only.
+    pub(crate) fn with_tokens() -> Self {
+        Intermediate::with(|dir| {
+            let tokens = TokenService::start(dir, PASSWORD);
+            let (realm, trust) = (format!("https://{}/token", tokens.address), dir.join("ca.pem"));
+            let auth = format!(
+                "token: {{realm: '{realm}', service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {}}}",
+                trust.display()
+            );
+            (Some(tokens), auth)
+        })
+    }
+
+    fn with(auth: impl FnOnce(&Path) -> (Option<TokenService>, String)) -> Self {
         let scratch = Scratch::new("intermediate-");
         let dir = scratch.path();
         for name in ["storage", "home", "run", "tmp", "trust"] {
             fs::create_dir_all(dir.join(name)).unwrap();
         }
         certificate(dir);
-        fs::write(dir.join("htpasswd"), format!("{USER}:{HASH}\n")).unwrap();
         fs::write(dir.join("trust/policy.json"), r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)
             .unwrap();
-        let (server, address) = registry::serve(dir, &config(dir));
-        let registry = Intermediate { _server: server, relay: Relay::to(address), address, scratch };
-        registry.log_in(PASSWORD);
+        let (tokens, auth) = auth(dir);
+        let (server, address) = registry::serve(dir, &config(dir, &auth));
+        let registry = Intermediate { _server: server, tokens, relay: Relay::to(address), address, scratch };
+        registry.log_in(USER, PASSWORD);
         registry
     }
 
@@ -50,10 +75,10 @@ impl Intermediate {
         self.relay.address().to_string()
     }
 
-    /// Writes down that password for it; returns the file.
-    pub(crate) fn log_in(&self, password: &str) -> PathBuf {
+    /// Writes down that user and password for it; returns the file.
+    pub(crate) fn log_in(&self, user: &str, password: &str) -> PathBuf {
         let path = self.scratch.path().join("auth.json");
-        let entry = serde_json::json!({"username": USER, "password": password});
+        let entry = serde_json::json!({"username": user, "password": password});
         fs::write(&path, serde_json::json!({"auths": {self.host(): entry}}).to_string()).unwrap();
         path
     }
@@ -160,14 +185,13 @@ fn certificate(dir: &Path) {
     fs::copy(dir.join("ca.pem"), dir.join("trust/ca.crt")).unwrap();
 }
 
-fn config(dir: &Path) -> String {
+fn config(dir: &Path, auth: &str) -> String {
     let file = |name: &str| dir.join(name).display().to_string();
     format!(
         "version: 0.1\nlog: {{level: info, formatter: json}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n\
-         http:\n  addr: 127.0.0.1:0\n  tls: {{certificate: {}, key: {}}}\nauth:\n  htpasswd: {{realm: ci, path: {}}}\n",
+         http:\n  addr: 127.0.0.1:0\n  tls: {{certificate: {}, key: {}}}\nauth:\n  {auth}\n",
         file("storage"),
         file("server.pem"),
         file("server.key"),
-        file("htpasswd"),
     )
 }

@@ -26,5 +26,6 @@ mod rows;
 mod serve;
 mod shared;
 mod size;
+mod tokens;
 mod usable;
 mod warm;

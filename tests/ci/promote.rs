@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use build_resources::artifact::Digest;
 use build_resources::promote::{Image as Promoted, Outcome, Provenance, Source};
 use proof::images::{Image, Layer, Layout};
@@ -9,12 +11,16 @@ use proof::process::spawn;
 use proof::sandbox::{Finished, binary};
 
 use crate::bed::{block, finished};
-use crate::intermediate::Intermediate;
+use crate::intermediate::{Intermediate, PASSWORD, USER};
 
 fn find(there: &Intermediate, more: &[&str]) -> Finished {
+    promote(more, &there.arguments("ci/payload"))
+}
+
+fn promote(more: &[&str], arguments: &[String]) -> Finished {
     let mut command = Command::new(binary("build-resources"));
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.args(["--output", "json", "promote"]).args(more).args(there.arguments("ci/payload"));
+    command.args(["--output", "json", "promote"]).args(more).args(arguments);
     finished(spawn(command))
 }
 
@@ -86,9 +92,9 @@ fn row_35_what_depends_on_a_change_gets_its_digest_or_a_refusal_that_names_it() 
     assert!(!refused.stderr.contains("1234,5") && refused.stdout.is_empty(), "{refused:#?}");
     of_these_trees_only(&there);
 
-    there.log_in("wrong");
+    there.log_in(USER, "wrong");
     assert_eq!(find(&there, &["find", "1234,5"]).code(), Some(77));
-    there.log_in("intermediate-password");
+    there.log_in(USER, PASSWORD);
     there.lose(&layout.digest());
     let gone = find(&there, &["find", "1234,5"]);
     assert!(gone.code() == Some(6) && gone.stderr.contains("gone"), "{gone:#?}");
@@ -106,6 +112,46 @@ fn of_these_trees_only(there: &Intermediate) {
         assert_eq!(done.code(), Some(code), "{done:#?}");
         assert_eq!(done.stderr.contains("other trees"), code == 6, "{done:#?}");
     }
+}
+
+/// The password goes to the service that the registry names, and tokens of it to the registry.
+#[test]
+fn row_35_a_registry_that_takes_tokens_is_sent_those_of_its_service() {
+    let mut there = Intermediate::with_tokens();
+    let layout = two();
+    there.push(&layout, "built");
+    let handed = |there: &Intermediate| there.tokens.as_ref().unwrap().handed();
+    let before = handed(&there);
+    block(async {
+        let (place, remote) = (there.place("ci/payload").await, there.remote().await);
+        let image = place.copy(&remote, &source(&layout.digest())).await.unwrap();
+        place.record(&provenance("1234,5", image)).await.unwrap();
+    });
+    assert_eq!(handed(&there) - before, 3, "to read there, to read here, to write here");
+    there.pull("ci/payload", &layout.digest());
+
+    // Who may only read; nobody in particular; and where a token is good for one request.
+    there.log_in("reader", PASSWORD);
+    assert_eq!(find(&there, &["find", "1234,5"]).expect_success().json()[0]["digest"], layout.digest());
+    let denied = find(&there, &["failed", "build-7", "--change", "1234,6"]);
+    assert!(denied.code() == Some(77) && denied.stderr.contains("log in with an account"), "{denied:#?}");
+    let mut nobody = there.arguments("ci/payload");
+    nobody.drain(2..4);
+    there.tokens.as_ref().unwrap().lasts(0);
+    let before = handed(&there);
+    promote(&["find", "1234,5"], &nobody).expect_success();
+    assert_eq!(handed(&there) - before, 2, "for the tag, and for the digest");
+
+    // The service says back what it was told: that is not shown.
+    there.log_in(USER, "wrong-password-1");
+    let wrong = find(&there, &["find", "1234,5"]);
+    assert!(wrong.code() == Some(77) && wrong.stderr.contains("authorization"), "{wrong:#?}");
+    for form in ["wrong-password-1", &BASE64_STANDARD.encode(format!("{USER}:wrong-password-1"))] {
+        assert!(!wrong.stderr.contains(form), "{wrong:#?}");
+    }
+    let service = there.tokens.take().unwrap().address.to_string();
+    let away = find(&there, &["find", "1234,5"]);
+    assert!(away.code() == Some(75) && away.stderr.contains(&service), "{away:#?}");
 }
 
 /// The registry breaks off after every so many bytes, each time in a repository that is empty.

@@ -54,11 +54,7 @@ const ROWS: &[Row] = &[
         "Registry of a build",
         "the cluster of the tests enforces no network policies, so that it is closed without `kubelet-pull` is shown of the objects only",
     ),
-    (
-        35,
-        "Intermediate registry",
-        "only one that takes a user and a password: none that hands out tokens is spoken to; of two promotions the later counts",
-    ),
+    (35, "Intermediate registry", ""),
     (
         36,
         "OpenShift project",

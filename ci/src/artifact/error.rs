@@ -31,7 +31,7 @@ pub enum ArtifactError {
         problem: String,
     },
     /// It answered that it will not.
-    #[error("{operation}: the registry answered {code} {message}")]
+    #[error("{operation}: the answer was {code} {message}")]
     Refused {
         /// What was asked.
         operation: String,
@@ -128,6 +128,9 @@ impl Failure for ArtifactError {
             ArtifactError::NotInherited { .. } => "request it with `--inherits` for that build too",
             ArtifactError::TooLarge { .. } => "raise `--max-bytes`",
             ArtifactError::Different { .. } => "try again while nothing writes there",
+            ArtifactError::Refused { code: 401 | 403, .. } => {
+                "log in with an account that may read this repository and, to promote, write to it"
+            }
             ArtifactError::Way { .. }
             | ArtifactError::Away { .. }
             | ArtifactError::Refused { .. }
