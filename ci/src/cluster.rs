@@ -7,6 +7,8 @@ mod sessions;
 
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use k8s_openapi::ByteString;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -16,6 +18,9 @@ pub use sessions::Sessions;
 
 /// Under which name our fields are owned.
 pub const MANAGER: &str = "build-resources";
+
+/// What we call ourselves in each request.
+const AGENT: &str = concat!("build-resources/", env!("CARGO_PKG_VERSION"));
 
 /// One cluster.
 #[derive(Clone)]
@@ -188,7 +193,7 @@ pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Clust
     let wrong =
         || ClusterError::Kubeconfig { path: path.map(Path::to_owned), context: context.map(str::to_owned) };
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let config = match (path, context) {
+    let mut config = match (path, context) {
         (Some(path), _) => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(|_| wrong())?;
             Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|_| wrong())?
@@ -196,6 +201,8 @@ pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Clust
         (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|_| wrong())?,
         (None, None) => Config::infer().await.map_err(|_| wrong())?,
     };
+    // Who reads an audit log, or gives requests their priority, knows ours from those of others.
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     let address = address(&config);
     let mut anonymous = config.clone();
     anonymous.auth_info = AuthInfo::default();

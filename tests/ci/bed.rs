@@ -110,11 +110,12 @@ impl Bed {
         Bed::at(Bed::common(hub), text, hub)
     }
 
-    /// One in a cluster of its own, for tests that count what an API server is asked.
+    /// One in a cluster of its own, whose API server writes down what it is asked.
     pub(crate) fn undisturbed() -> Self {
-        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start_with_controllers()));
+        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start_audited()));
         prepare(cluster);
-        Bed::at(cluster, CONFIG, HUB) // its servers die with the program
+        // Nothing of it runs out within an hour of looking on. Its servers die with the program.
+        Bed::at(cluster, &CONFIG.replace("duration: 3600", "duration: 14400"), HUB)
     }
 
     /// The cluster that all share, with the namespace of the records.

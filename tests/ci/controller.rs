@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proof::cluster::Asked;
 use proof::prometheus::{free_address, promtool_accepts};
 use proof::sandbox::Finished;
 use proof::wait;
@@ -273,50 +274,26 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() 
         bed.run(&["request", "--build", &format!("b{number}"), "--label", "space"]).expect_success();
     }
     let controller = bed.start(&["serve"]);
-    let renewed = || {
-        let name = format!("serve-{}-here", bed.system);
-        let found = bed.cluster.kubectl(&["get", "lease", "-n", "build-resources", &name, "-o", "json"]);
-        found
-            .status
-            .success()
-            .then(|| found.json()["spec"]["renewTime"].as_str().map(str::to_owned))
-            .flatten()
+    let own = || -> Vec<Asked> {
+        let mut asked = bed.cluster.asked();
+        asked.retain(|one| one.agent.starts_with("build-resources/"));
+        asked
     };
-    // Each renewal is a third of the time for which it is believed to be alive.
-    let next = |last: &Option<String>| {
-        wait::until("the next renewal", || {
-            std::thread::sleep(Duration::from_millis(500)); // so that our own looks are few
-            match renewed() {
-                Some(now) if Some(&now) != last.as_ref() => Ok(Some(now)),
-                other => Err(format!("{other:?}")),
-            }
-        })
-    };
-    let mut last = None;
-    for _ in 0..2 {
-        last = next(&last); // it has settled: nothing is left of the requests
-    }
-    let counted = || bed.cluster.request_counts();
-    let (before, began) = (counted(), Instant::now());
-    for _ in 0..3 {
-        last = next(&last);
-    }
-    let (after, seconds) = (counted(), began.elapsed().as_secs_f64());
-    let more = |verb: &str, resource: &str| {
-        let key = (verb.to_owned(), resource.to_owned());
-        after.get(&key).unwrap_or(&0.0) - before.get(&key).unwrap_or(&0.0)
-    };
-    for resource in ["namespaces", "leases", "resourcequotas", "pods"] {
-        assert!(more("LIST", resource) < 1.0, "a list of {resource}");
-    }
-    // Our own looks are GETs of Leases.
-    let asked: f64 = ["namespaces", "leases", "resourcequotas", "pods", "events"]
-        .iter()
-        .flat_map(|resource| {
-            ["LIST", "WATCH", "PUT", "PATCH", "POST", "DELETE"].map(|verb| more(verb, resource))
-        })
-        .sum();
-    assert!(asked <= seconds && asked >= 3.0, "{asked} requests in {seconds} s");
-    println!("row 47: {asked} requests in {seconds:.0} s with {} nodes", size::NODES.now());
+    // It has settled when all that it does is to say that it is alive: nothing is left of the requests.
+    wait::until("the controller to come to rest", || {
+        let before = own().len();
+        std::thread::sleep(Duration::from_secs(11)); // longer than it waits between two of these
+        let mut asked = own();
+        let last = asked.split_off(before);
+        let alive = |one: &Asked| one.verb == "update" && one.uri.contains("/leases/serve-");
+        if !last.is_empty() && last.iter().all(alive) { Ok(()) } else { Err(format!("{last:#?}")) }
+    });
+    let before = own().len();
+    std::thread::sleep(Duration::from_secs(size::REST.now()));
+    let asked = own().split_off(before);
+    let count = u64::try_from(asked.len()).unwrap();
+    println!("row 47: {count} requests in {} s with {} nodes", size::REST.now(), size::NODES.now());
+    assert!(count >= 2 && count <= size::REST.now(), "{asked:#?}");
+    assert!(asked.iter().all(|one| one.verb != "list"), "{asked:#?}");
     assert_eq!(terminate(controller).code(), Some(0));
 }

@@ -1,14 +1,22 @@
 //! Projects of OpenShift, against a real API server with a stand-in for what OpenShift adds to it.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use proof::cluster::Cluster;
+use futures_util::future::join_all;
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
+use kube::{Api, Client};
 use proof::wait;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::bed::{Bed, arg, finished};
+use crate::bed::{Bed, arg, block, finished};
+use crate::size;
 
 const CONFIG: &str = "\
 system: SYSTEM
@@ -43,8 +51,8 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
-/// Does what OpenShift does with a request for a project, slowly and in OpenShift's order: a Namespace that says who asked
-/// and what for, then the rights of who asked, then pull credentials.
+/// Does what OpenShift does with a request for a project, in OpenShift's order: a Namespace that says who asked and what for,
+/// then the rights of who asked, then pull credentials. Of many that come at once none waits for another.
 struct StandInForOpenShift {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -53,23 +61,22 @@ struct StandInForOpenShift {
 impl StandInForOpenShift {
     fn start(bed: &Bed) -> Self {
         bed.cluster.apply(KIND);
-        bed.cluster
-            .kubectl(&["wait", "--for=condition=Established", "crd", "projectrequests.project.openshift.io"])
-            .expect_success();
+        // Established is not served: for a moment after it all is refused.
+        wait::until("the kind to be served", || {
+            let asked = bed.cluster.kubectl(&["get", "projectrequests.project.openshift.io"]);
+            if asked.status.success() { Ok(()) } else { Err(asked.stderr) }
+        });
         let over = Arc::new(AtomicBool::new(false));
         let (flag, cluster) = (Arc::clone(&over), bed.cluster);
         let (requester, prefix) = (requester(bed), format!("{}-", bed.system));
         let thread = std::thread::spawn(move || {
-            while !flag.load(Ordering::Relaxed) {
-                let asked = cluster.get_json(&["projectrequests.project.openshift.io"]);
-                for request in asked["items"].as_array().unwrap() {
-                    let name = request["metadata"]["name"].as_str().unwrap();
-                    if name.starts_with(&prefix) {
-                        grant(cluster, name, request["description"].as_str().unwrap(), &requester);
-                    }
+            let client = cluster.client();
+            block(async {
+                while !flag.load(Ordering::Relaxed) {
+                    answer(&client, &prefix, &requester).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await; // how slow it is
                 }
-                std::thread::sleep(std::time::Duration::from_millis(50)); // how slow it is
-            }
+            });
         });
         StandInForOpenShift { over, thread: Some(thread) }
     }
@@ -87,36 +94,58 @@ fn requester(bed: &Bed) -> String {
     format!("system:serviceaccount:{}:build-resources", bed.hub)
 }
 
-fn project(name: &str, description: &str, requester: &str) -> String {
+fn namespace(name: &str, description: &str, requester: &str) -> Value {
     let annotations = json!({"openshift.io/description": description, "openshift.io/requester": requester});
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}})
-        .to_string()
 }
 
-fn grant(cluster: &Cluster, name: &str, description: &str, requester: &str) {
-    let exists = cluster.kubectl(&["get", "namespace", name]).status.success();
+fn project(name: &str, description: &str, requester: &str) -> String {
+    namespace(name, description, requester).to_string()
+}
+
+fn asked(client: &Client) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("project.openshift.io", "v1", "ProjectRequest");
+    Api::all_with(client.clone(), &ApiResource::from_gvk(&kind))
+}
+
+/// Answers all requests of ours that there are.
+async fn answer(client: &Client, prefix: &str, requester: &str) {
+    let all = asked(client).list(&ListParams::default()).await.unwrap();
+    let grants =
+        all.items.iter().map(|one| (one.metadata.name.as_deref().unwrap(), &one.data["description"]));
+    let grants = grants.filter(|(name, _)| name.starts_with(prefix));
+    join_all(grants.map(|(name, text)| grant(client, name, text.as_str().unwrap(), requester))).await;
+}
+
+async fn grant(client: &Client, name: &str, description: &str, requester: &str) {
+    let exists = Api::<Namespace>::all(client.clone()).get_opt(name).await.unwrap().is_some();
     if !exists {
-        cluster.apply(&project(name, description, requester));
-        let user = format!("--user={requester}");
-        cluster
-            .kubectl(&["create", "rolebinding", "admin", "--clusterrole=admin", &user, "-n", name])
-            .expect_success();
-        let mut text = String::new();
+        let admin = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "admin"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": requester}]});
+        apply(Api::<Namespace>::all(client.clone()), &namespace(name, description, requester)).await;
+        apply(Api::<RoleBinding>::namespaced(client.clone(), name), &admin).await;
         for account in ["default", "builder"] {
             let secret = format!("{account}-dockercfg-x7x7x");
             let host = "image-registry.openshift-image-registry.svc:5000";
             let config = json!({host: {"auth": "eDp5"}}).to_string();
-            let objects = [
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": name},
-                    "type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": config}}),
-                json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": name},
-                    "imagePullSecrets": [{"name": secret}]}),
-            ];
-            objects.iter().for_each(|object| text += &format!("{object}\n---\n"));
+            let key = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
+                "type": "kubernetes.io/dockercfg", "stringData": {".dockercfg": config}});
+            let who = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account},
+                "imagePullSecrets": [{"name": secret}]});
+            apply(Api::<Secret>::namespaced(client.clone(), name), &key).await;
+            apply(Api::<ServiceAccount>::namespaced(client.clone(), name), &who).await;
         }
-        cluster.apply(&text);
     }
-    cluster.kubectl(&["delete", "projectrequests.project.openshift.io", name]).expect_success();
+    asked(client).delete(name, &DeleteParams::default()).await.unwrap();
+}
+
+async fn apply<K>(api: Api<K>, object: &Value)
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let name = object["metadata"]["name"].as_str().unwrap();
+    api.patch(name, &PatchParams::apply("stand-in").force(), &Patch::Apply(object)).await.unwrap();
 }
 
 fn bed() -> Bed {
@@ -134,7 +163,7 @@ fn row_36_requests_at_once_are_usable_when_handed_over_and_a_project_names_its_r
     let bed = bed();
     let _openshift = StandInForOpenShift::start(&bed);
     let tool = bed.least();
-    let requests: Vec<_> = (0..4)
+    let requests: Vec<_> = (0..size::PROJECTS.now())
         .map(|number| {
             let out = bed.path(&format!("out-{number}"));
             let build = format!("b{number}");
@@ -169,8 +198,11 @@ fn row_36_requests_at_once_are_usable_when_handed_over_and_a_project_names_its_r
             assert_eq!(bed.cluster.kubectl_as(&kubeconfig, &asked).stdout.trim(), answer, "{question:?}");
         }
     }
-    for number in 0..4 {
-        bed.run_as(&tool, &["release", &format!("b{number}"), "--wait"]).expect_success();
+    let releases: Vec<_> = (0..size::PROJECTS.now())
+        .map(|number| bed.start_as(&tool, &["release", &format!("b{number}"), "--wait"]))
+        .collect();
+    for release in releases {
+        finished(release).expect_success();
     }
     assert!(bed.namespaces().is_empty() && bed.records().is_empty() && bed.reserved().is_empty());
 }

@@ -37,12 +37,18 @@ pub(crate) const FILES: Size = size(18, "small files", 400, 100_000);
 pub(crate) const RETURNED: Size = size(20, "MiB in the file", 16, 200);
 /// Whose records are gone.
 pub(crate) const LEAKED: Size = size(24, "leaked namespaces", 40, 1000);
+/// For projects, as many as those of the fourth row.
+pub(crate) const PROJECTS: Size = size(36, "requests at once", 12, 200);
 /// At rest.
 pub(crate) const NODES: Size = size(47, "nodes at rest", 20, 500);
+/// Of them: three renewals of a Lease, or an hour.
+pub(crate) const REST: Size = size(47, "seconds", 30, 3600);
 
 /// All of them, in the order of their rows.
-pub(crate) const ALL: &[Size] =
-    &[REQUESTS, PODS, SHARED, EACH, PUSHED, RUNS, COMMANDS, TREE, FILES, RETURNED, LEAKED, NODES];
+pub(crate) const ALL: &[Size] = &[
+    REQUESTS, PODS, SHARED, EACH, PUSHED, RUNS, COMMANDS, TREE, FILES, RETURNED, LEAKED, PROJECTS, NODES,
+    REST,
+];
 
 impl Size {
     /// The size of this run.

@@ -14,6 +14,7 @@
 //! Everything lies below one directory and dies with the program, as a [`Sandbox`](crate::sandbox::Sandbox) does.
 //! Nothing here may be called from asynchronous code but what gives a client.
 
+mod audit;
 mod certificates;
 mod counts;
 mod etcd;
@@ -40,6 +41,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+pub use audit::Asked;
 pub use counts::Counts;
 pub use faults::{Fault, FaultProxy};
 pub use image::MachineImage;
@@ -78,18 +80,24 @@ impl Cluster {
 
     /// A cluster of its own: etcd and an API server.
     pub fn start() -> Self {
-        Self::assemble(false)
+        Self::assemble(directory(), Scope::Api)
     }
 
     /// The same with the controllers: what is deleted takes its dependents along, and namespaces come to an end.
     pub fn start_with_controllers() -> Self {
-        Self::assemble(true)
+        Self::assemble(directory(), Scope::Controllers)
     }
 
-    fn assemble(controllers: bool) -> Self {
+    /// The same, whose API server writes down who asks it for what: see [`Cluster::asked`].
+    pub fn start_audited() -> Self {
         let scratch = directory();
+        audit::wanted(scratch.path());
+        Self::assemble(scratch, Scope::Controllers)
+    }
+
+    fn assemble(scratch: Scratch, scope: Scope<'_>) -> Self {
         certificates::make(&scratch.path().join("certificates"), &[]);
-        let cluster = Self::serve(scratch, if controllers { Scope::Controllers } else { Scope::Api });
+        let cluster = Self::serve(scratch, scope);
         // From the start, so that a twin knows it too.
         let client = cluster.client();
         cluster.ask(identity::ensure_account(client)).expect("the account of the agents can be made");

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::etcd;
 use super::site::Site;
+use super::{audit, etcd};
 use crate::process::{Running, bound};
 use crate::scratch::environment;
 use crate::wait;
@@ -158,6 +158,7 @@ pub(super) fn start_api(
         command.args(["--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"]);
         command.arg("--service-cluster-ip-range=10.96.0.0/24");
     }
+    audit::arguments(dir, &mut command);
     if matches!(scope, Scope::Api) {
         // Nobody makes the default accounts that pods would then need.
         command.arg("--disable-admission-plugins=ServiceAccount");
