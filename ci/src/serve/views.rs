@@ -68,21 +68,10 @@ impl Views {
             let client = desk.clusters.providers.get(name)?.client.clone();
             let selector = &selector;
             Some(async move {
-                let noted = |before: Option<&ObjectMeta>, now: &ObjectMeta| {
-                    metrics.cut_off(cut_off_since(before, now, CUTS));
-                };
                 match view {
-                    Holders::Namespaces(view) => {
-                        let news = |before: Option<&PartialObjectMeta<_>>, now: &PartialObjectMeta<_>| {
-                            noted(before.map(|one| &one.metadata), &now.metadata);
-                        };
-                        view.follow(Api::all(client), selector, news).await
-                    }
+                    Holders::Namespaces(view) => view.follow(Api::all(client), selector, cuts(metrics)).await,
                     Holders::Accounts(view, namespace) => {
-                        let news = |before: Option<&PartialObjectMeta<_>>, now: &PartialObjectMeta<_>| {
-                            noted(before.map(|one| &one.metadata), &now.metadata);
-                        };
-                        view.follow(Api::namespaced(client, namespace), selector, news).await
+                        view.follow(Api::namespaced(client, namespace), selector, cuts(metrics)).await
                     }
                 }
             })
@@ -116,6 +105,13 @@ impl Views {
         let held = listing.records.iter().filter(|record| desk.held(record).is_some()).count();
         let warm = listing.records.iter().filter(|record| record.free_stock().is_some()).count();
         metrics.requests(desk.config, listing, held, warm);
+    }
+}
+
+/// Counts the output that was cut off between two versions of a holder.
+fn cuts<K>(metrics: &Metrics) -> impl Fn(Option<&PartialObjectMeta<K>>, &PartialObjectMeta<K>) {
+    |before, now| {
+        metrics.cut_off(cut_off_since(before.map(|one| &one.metadata), &now.metadata, CUTS));
     }
 }
 
