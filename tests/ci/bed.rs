@@ -52,6 +52,7 @@ providers:
     launch-retries: 1
     pools:
       - name: SYSTEM
+        max-servers: 1000
         labels:
           - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, cpu-limit: 2, memory: 64, memory-limit: 512}
 ";
@@ -90,7 +91,13 @@ impl Bed {
 
     /// One with everything, its records too, in one namespace of its own.
     pub(crate) fn shared() -> Self {
-        Bed::of(SHARED, &Bed::unique("shared"))
+        Bed::shared_with("max-servers: 1000", "max-servers: 1000")
+    }
+
+    /// The same with one change to its configuration.
+    pub(crate) fn shared_with(from: &str, to: &str) -> Self {
+        assert!(SHARED.contains(from), "{from}");
+        Bed::of(&SHARED.replacen(from, to, 1), &Bed::unique("shared"))
     }
 
     /// The same in that prepared cluster.

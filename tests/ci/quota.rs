@@ -16,26 +16,10 @@ use kube::api::{Api, ListParams};
 use crate::bed::{Bed, asking, block, finished};
 use crate::size;
 
-/// Pods in one namespace: no namespace has to go away, so what is given back is free within a second.
-const SHARED: &str = "\
-system: SYSTEM
-hub: {namespace: HUB}
-leases: {duration: 3600, max-age: 28800, confirm: 1}
-labels: [{name: machine}]
-providers:
-  - name: here
-    driver: kubernetes
-    mode: shared
-    namespace: HUB
-    pools:
-      - name: SYSTEM
-        max-servers: MOST
-        labels: [{name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never}]
-";
-
-/// A pool of so many pods, and the kubeconfig of an account that may use it.
+/// A pool of so many pods in one namespace, and the kubeconfig of an account that may use it. No namespace has to go away, so
+/// what is given back is free within a second.
 fn shared(most: usize) -> (Bed, PathBuf) {
-    let bed = Bed::of(&SHARED.replace("MOST", &most.to_string()), &Bed::unique("quota"));
+    let bed = Bed::shared_with("max-servers: 1000", &format!("max-servers: {most}"));
     let tool = bed.least();
     (bed, tool)
 }

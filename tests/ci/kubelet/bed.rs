@@ -54,6 +54,16 @@ impl NodeBed {
         Some(NodeBed(Bed::on(prepared()?, CONFIG, from, to)))
     }
 
+    /// The same with these labels instead: each by its name, and by all that it says beside it.
+    pub(crate) fn labelled(labels: &[(&str, &str)]) -> Option<Self> {
+        let (head, _) = CONFIG.split_once("          - {").unwrap();
+        let known = "{name: machine}, {name: bash}, {name: space}";
+        let names: Vec<String> = labels.iter().map(|(name, _)| format!("{{name: {name}}}")).collect();
+        let lines = labels.iter().map(|(name, says)| format!("          - {{name: {name}, {says}}}\n"));
+        let text = head.to_owned() + &lines.collect::<String>();
+        Some(NodeBed(Bed::on(prepared()?, &text, known, &names.join(", "))))
+    }
+
     /// One with everything in one namespace, and the label `machine`.
     pub(crate) fn shared() -> Option<Self> {
         Some(NodeBed(Bed::shared_on(prepared()?)))

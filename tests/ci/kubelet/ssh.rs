@@ -67,33 +67,19 @@ fn row_27_ssh_reaches_a_pod_whose_host_key_is_pinned() {
     assert_eq!(ssh(&out, "true").0, Some(255));
 }
 
-/// A label that is reached by SSH, with the rest of what it says.
-fn label(name: &str, more: &str) -> String {
-    format!("- {{name: {name}, type: pod, image: 'localhost/sshd:1', image-pull: Never, access: ssh{more}}}")
-}
-
 /// The test is the cluster's load balancer: it says an address, which the cluster's own proxy then serves.
 #[test]
 fn row_27_a_service_of_each_kind_leads_to_its_pod_and_goes_with_it() {
-    let Some(bed) = NodeBed::with("image: 'localhost/bash:1'", "image: 'localhost/sshd:1', access: ssh")
-    else {
-        return;
-    };
+    let kinds = ["node-port", "cluster-ip", "load-balancer"];
+    let says = kinds.map(|kind| {
+        format!("type: pod, image: 'localhost/sshd:1', image-pull: Never, access: ssh, ssh-service: {kind}")
+    });
+    let labels: Vec<(&str, &str)> = kinds.into_iter().zip(says.iter().map(String::as_str)).collect();
+    let Some(bed) = NodeBed::labelled(&labels) else { return };
     bed.import(&MachineImage::machine("localhost/sshd:1").program("/usr/sbin/sshd"));
-    let config = bed.path("config.yaml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for (name, more) in
-        [("machine", "node-port"), ("bash", "cluster-ip"), ("space", "load-balancer")].map(|(name, kind)| {
-            (name, format!(", ssh-service: {kind}, cpu: 10m, cpu-limit: 2, memory: 32, memory-limit: 512"))
-        })
-    {
-        let line = lines.iter_mut().find(|line| line.contains(&format!("- {{name: {name}, type"))).unwrap();
-        *line = format!("          {}", label(name, &more));
-    }
-    std::fs::write(&config, lines.join("\n")).unwrap();
     let out = bed.path("out");
-    let labels = ["--label", "machine=port", "--label", "bash=own", "--label", "space=balanced"];
+    let labels =
+        ["--label", "node-port=port", "--label", "cluster-ip=own", "--label", "load-balancer=balanced"];
     let rest = ["--wait", "ready", "--out", arg(&out)];
     let child = bed.start(&[&["request", "--build", "b"][..], &labels, &rest].concat());
 
