@@ -9,13 +9,10 @@
 //! both who returned it and who has it. Input: a build, a name, and a local file. Every step can be done again: what is there
 //! already is not sent twice, and the record comes last.
 
-mod challenge;
 mod digest;
 mod error;
 mod file;
-mod login;
 mod remote;
-mod transport;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +25,8 @@ pub use digest::{Digest, ImageRef, Repository};
 pub use error::ArtifactError;
 pub use file::TYPE;
 pub(crate) use file::{describe, empty, send_empty};
-pub use login::Opens;
-pub use remote::Remote;
 pub(crate) use remote::{MANIFESTS, Stored};
+pub use remote::{Opens, Remote};
 
 use crate::buildset::Returned;
 use crate::drive::{Desk, Stop};

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
 
-use super::ArtifactError;
 use super::challenge::{self, Asked, Need, Service};
 use super::transport::{Transport, body, refused};
+use crate::artifact::ArtifactError;
 use crate::error::shown;
 
 /// Largest answer of a service, in bytes.

@@ -15,7 +15,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 
-use super::ArtifactError;
+use crate::artifact::ArtifactError;
 use crate::censor::{Censor, Secrets};
 use crate::error::{chain, shown};
 

@@ -3,6 +3,10 @@
 //! Decides: the requests, and which answers are good. Must not: believe a digest that it has not computed, or hold more than
 //! one piece of a blob. Input: answers of a server, untrusted.
 
+mod challenge;
+mod login;
+mod transport;
+
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, Method, Request, Response, Uri};
 use http_body_util::BodyExt;
@@ -12,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 use super::ArtifactError;
-use super::challenge::Need;
 use super::digest::Digest;
-use super::login::{Login, Opens};
-use super::transport::{Transport, body, refused};
 use crate::error::shown;
 use crate::registry::Access;
+use challenge::Need;
+use login::Login;
+pub use login::Opens;
+use transport::{Transport, body, refused};
 
 /// Bytes of a blob that travel in one request.
 const PIECE: usize = 4 << 20;
