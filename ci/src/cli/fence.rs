@@ -5,14 +5,13 @@
 
 use serde_json::{Value, json};
 
-use super::rbac::{NAME, wide_name};
 use crate::cluster::Layout;
 use crate::config::Config;
 use crate::objects::Key;
 use crate::objects::project::REQUESTER;
 
-/// The policy and its binding.
-pub(super) fn fence(config: &Config) -> [Value; 2] {
+/// The policy of that name, and its binding, for the account that the API server knows as `user`.
+pub(super) fn fence(config: &Config, name: &str, user: &str) -> [Value; 2] {
     let hub = &config.hub.namespace;
     let named = config.providers.iter().filter_map(|provider| provider.value.shared());
     let open: Vec<String> = std::iter::once(hub).chain(named).map(|name| format!("'{name}'")).collect();
@@ -33,9 +32,8 @@ pub(super) fn fence(config: &Config) -> [Value; 2] {
          namespaceObject == null || request.namespace in [{}] || namespaceObject.{marked}",
         open.join(", ")
     );
-    let name = wide_name(hub);
     let version = "admissionregistration.k8s.io/v1";
-    let account = format!("request.userInfo.username == 'system:serviceaccount:{hub}:{NAME}'");
+    let account = format!("request.userInfo.username == '{user}'");
     let all = json!([{
         "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"],
         "operations": ["CREATE", "UPDATE", "DELETE", "CONNECT"],

@@ -46,7 +46,8 @@ pub fn manifest(config: &Config) -> Vec<Value> {
         }
         all.extend(granted(hub, &wide_name(hub), None, &rules));
         all.extend(Granted::ALL.iter().filter_map(|granted| serde_json::to_value(granted.role()).ok()));
-        all.extend(fence::fence(config));
+        let user = format!("system:serviceaccount:{hub}:{NAME}");
+        all.extend(fence::fence(config, &wide_name(hub), &user));
     }
     let records = json!({
         "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
@@ -79,7 +80,7 @@ fn pulled(config: &Config) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 /// The name of what lies in no namespace: another for each installation that keeps its records elsewhere.
-pub(super) fn wide_name(hub: &Name) -> String {
+fn wide_name(hub: &Name) -> String {
     format!("{NAME}.{hub}")
 }
 

@@ -9,28 +9,21 @@ use serde_saphyr::Spanned;
 use super::label::{Kind, Label, PLACEHOLDERS, Way, filled};
 use super::metadata::{bad_key, is_key, is_label_value};
 use super::nodeset;
+use super::refuse::{Checked, once, refuse};
 use super::registry::RegistryServer;
 use super::size::{Limits, Size};
 use super::words::Name;
-use super::{Asked, Config, ConfigError, Driver, Mode, Pool, Provider, pods};
+use super::{Asked, Config, Driver, Mode, Pool, Provider, pods};
 use crate::error::shown;
 use crate::request::{VIEWERS, is_user};
 use crate::ssh;
 
-/// Most providers, pools of one, labels of one.
-const MANY: usize = 200;
 /// Most nodes of one label that are kept ready.
 const WARM: u64 = 100;
 /// Most times that a node of one label is made anew.
 const RETRIES: u64 = 100;
 /// Longest annotations of one label, in bytes: half of what the API takes, which leaves room for ours.
 const ANNOTATIONS: usize = 128 << 10;
-
-pub(super) type Checked = Result<(), ConfigError>;
-
-pub(super) fn refuse<T>(at: &Spanned<T>, path: &str, problem: String) -> Checked {
-    Err(ConfigError::Wrong { line: at.referenced.line(), path: path.to_owned(), problem })
-}
 
 /// Every rule.
 pub(super) fn all(config: &Config) -> Checked {
@@ -92,20 +85,6 @@ fn place(at: &Spanned<Provider>, path: &str) -> Checked {
         }
         (Mode::Shared, Some(_)) | (Mode::Namespace, None) => Ok(()),
     }
-}
-
-/// Names in one list are different, and there are not too many.
-pub(super) fn once<T>(list: &[Spanned<T>], path: &str, name: impl Fn(&T) -> &Name) -> Checked {
-    let mut seen = BTreeSet::new();
-    for (at, one) in list.iter().enumerate() {
-        if at >= MANY {
-            refuse(one, path, format!("more than {MANY}"))?;
-        }
-        if !seen.insert(name(&one.value)) {
-            refuse(one, &format!("{path}[{}]", name(&one.value)), "the name occurs twice".to_owned())?;
-        }
-    }
-    Ok(())
 }
 
 fn one_label(provider: &Provider, pool: &Pool, at: &Spanned<Label>, path: &str) -> Checked {
@@ -173,7 +152,7 @@ fn beside(provider: &Provider, label: &Label) -> Option<(&'static str, &'static 
         (Some(_), _) if label.kind == Kind::Project => {
             Some(("registry", "a project has the registry of its cluster"))
         }
-        (Some(_), _) if RegistryServer::of(provider, label).is_none() => {
+        (Some(_), _) if RegistryServer::of(provider, label.registry.as_ref()).is_none() => {
             Some(("registry", "neither the label nor the provider's `registry-image` names an image"))
         }
         (_, Way::Ssh) if unsettable => {

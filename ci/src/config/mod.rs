@@ -12,6 +12,7 @@ mod metadata;
 mod nodeset;
 mod pods;
 mod quantity;
+mod refuse;
 mod registry;
 mod size;
 mod spec;

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::check::{Checked, once, refuse};
+use super::refuse::{Checked, once, refuse};
 use super::size::Size;
 use super::words::Name;
 use super::{Config, Pool};

@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer};
 
 use super::Provider;
 use super::amounts::Amount;
-use super::label::Label;
 use super::words::Image;
 
 /// What the server of a registry requests: thousandths of a core, and MiB.
@@ -57,9 +56,9 @@ pub struct RegistryServer<'a> {
 }
 
 impl<'a> RegistryServer<'a> {
-    /// The server of a label, where it wants one and an image is named.
-    pub fn of(provider: &'a Provider, label: &'a Label) -> Option<Self> {
-        let wish = label.registry.as_ref()?;
+    /// The server of a label that wants one, where an image is named.
+    pub fn of(provider: &'a Provider, wish: Option<&'a RegistryWish>) -> Option<Self> {
+        let wish = wish?;
         let image = wish.image.as_ref().or(provider.registry_image.as_ref())?;
         Some(RegistryServer { image, command: provider.registry_command.as_deref(), storage: wish.storage })
     }
@@ -91,8 +90,11 @@ mod tests {
         ] {
             let config = parse(with("registry-image: 'one:1'", label).as_bytes()).unwrap();
             let (provider, pool) = config.pools()[0];
-            let server =
-                RegistryServer::of(provider, pool.label(&"space".parse().unwrap()).unwrap()).unwrap();
+            let server = RegistryServer::of(
+                provider,
+                pool.label(&"space".parse().unwrap()).unwrap().registry.as_ref(),
+            )
+            .unwrap();
             assert_eq!((server.image.as_str(), server.storage.get()), (image, storage));
         }
         assert!(parse(with("kubelet-pull: true", "registry: false").as_bytes()).is_ok());

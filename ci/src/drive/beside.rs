@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::Api;
 use kube::api::PostParams;
 
-use super::fill::Apply;
+use super::apply::Apply;
 use super::{Desk, Node, Stop};
 use crate::cluster::{Cluster, ClusterError, MANAGER};
 use crate::config::Way;

@@ -1,23 +1,15 @@
 //! Makes the objects of one node: what holds them first, then all that do not need each other at once.
 //!
-//! Decides: the order of the writes, and which refusals pass. Must not: change an object. Input: a plan.
+//! Decides: what is made before what, and which refusals pass. Must not: change an object. Input: a plan.
 
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::api::{Api, Patch, PatchParams};
-use kube::core::NamespaceResourceScope;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::time::sleep;
 
+use super::apply::Apply;
 use super::make::{Ended, Plan};
 use super::project::Projects;
-use super::{Cause, Desk, Holders, Stop, beside, pull, wait_of};
-use crate::cluster::{Cluster, ClusterError, Layout, MANAGER};
-use crate::objects::Objects;
-
-/// How often a write is tried while a quota is being counted by others.
-const RACES: u32 = 8;
+use super::{Cause, Desk, Holders, Stop, beside, pull};
+use crate::cluster::{Cluster, ClusterError, Layout};
 
 impl Desk<'_> {
     /// Makes the objects of one node, or finds them.
@@ -69,87 +61,5 @@ impl Desk<'_> {
         let apply = Apply { cluster, seed: &self.me, secrets: &[] };
         apply.each(account).await?;
         apply.each(bindings).await
-    }
-}
-
-/// One way to apply.
-pub(super) struct Apply<'a> {
-    pub(super) cluster: &'a Cluster,
-    /// Spreads processes that began together.
-    seed: &'a str,
-    /// Credentials for the image.
-    secrets: &'a [Secret],
-}
-
-impl Apply<'_> {
-    /// Each chain is waited for even when another failed, so that nothing is under way any more when this returns.
-    async fn all(&self, objects: &Objects) -> Result<(), ClusterError> {
-        let rights = async {
-            self.each(&objects.roles).await?;
-            self.each(&objects.bindings).await // a binding is refused while its role is not there
-        };
-        let machine = async {
-            let (account, network, defaults, secrets) = tokio::join!(
-                self.each(&objects.account),
-                self.one(&objects.network),
-                self.each(&objects.defaults),
-                self.each(self.secrets)
-            );
-            account.and(network.map(drop)).and(defaults).and(secrets)?;
-            // It needs its account, and shall never be without its policy.
-            if let Some(pod) = &objects.pod {
-                let made = self.one(pod).await?;
-                self.each(&objects.budget_of(&made)).await?;
-            }
-            // After the pod: a server counts a pod before it makes it, and one whose caller died in between would be
-            // counted but not there, for minutes. Nobody has been given a token yet, so nothing can slip in.
-            self.each(&objects.quota).await
-        };
-        let (rights, machine) = tokio::join!(rights, machine);
-        rights.and(machine)
-    }
-
-    async fn each<'o, K>(&self, objects: impl IntoIterator<Item = &'o K>) -> Result<(), ClusterError>
-    where
-        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + Serialize
-            + DeserializeOwned
-            + 'o,
-    {
-        for object in objects {
-            self.one(object).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes an object, or finds that it is there as it should be; returns it as the cluster has it.
-    pub(super) async fn one<K>(&self, object: &K) -> Result<K, ClusterError>
-    where
-        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + Serialize
-            + DeserializeOwned,
-    {
-        let meta = object.meta();
-        let name = meta.name.as_deref().unwrap_or_default();
-        let client = self.cluster.client.clone();
-        let api: Api<K> = Api::namespaced(client, meta.namespace.as_deref().unwrap_or_default());
-        let how = PatchParams::apply(MANAGER).force();
-        let mut round = 0;
-        loop {
-            match api.patch(name, &how, &Patch::Apply(object)).await {
-                Ok(made) => return Ok(made),
-                // Our fields are forced, so a conflict is never about them: others were counted in the same quota.
-                Err(kube::Error::Api(status)) if status.code == 409 && round < RACES => {}
-                Err(error) => {
-                    return Err(ClusterError::of(format!("apply {}/{name}", K::plural(&())), &error));
-                }
-            }
-            sleep(wait_of(self.seed, round)).await;
-            round += 1;
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! Decides: the order of the writes. Must not: keep anything in memory that a successor would miss: each step can be done
 //! again from what the API objects say. Input: a checked configuration, a request, and the clusters.
 
+mod apply;
 mod beside;
 mod claim;
 mod cut;

@@ -1,12 +1,12 @@
 //! What a job is told of what stands beside its nodes: the registry, and the way in by SSH.
 //!
-//! Decides: the names of variables. Must not: put a password anywhere but among the secrets. Input: a handover.
+//! Decides: the names of variables. Must not: say a password. Input: a handover.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Handover, inherited};
+use super::Handover;
 use crate::drive::Granted;
 use crate::ssh::Door;
 
@@ -29,28 +29,6 @@ pub(super) fn entrance(granted: &Granted, resource: &mut Map<String, Value>) {
         let said = json!({"host": address.host, "port": address.port, "host-key": keys.host});
         resource.insert("ssh".to_owned(), said);
     }
-}
-
-/// The secrets, by the build that they are of; none where there are none. Those of registries stand in `registry`, by node.
-pub(super) fn secrets(handover: &Handover<'_>) -> Option<Value> {
-    let inherited = inherited::secrets(handover.inherited);
-    let mut all = inherited.and_then(|all| all.as_object().cloned()).unwrap_or_default();
-    let build = &handover.record.body.request.build;
-    let own = (build, handover.granted);
-    let parents = handover.inherited.iter().map(|parent| (&parent.build, parent.granted.as_slice()));
-    for (build, granted) in parents.chain([own]) {
-        let registries: Map<String, Value> = granted
-            .iter()
-            .filter_map(|one| Some((one.node.name.to_string(), one.beside.registry.as_ref()?)))
-            .map(|(node, access)| (node, json!({"user": access.user, "password": access.password})))
-            .collect();
-        let of_build = all.entry(build.clone()).or_insert_with(|| json!({}));
-        if let Some(of_build) = of_build.as_object_mut().filter(|_| !registries.is_empty()) {
-            of_build.insert("registry".to_owned(), Value::Object(registries));
-        }
-    }
-    all.retain(|_, secrets| secrets.as_object().is_some_and(|secrets| !secrets.is_empty()));
-    (!all.is_empty()).then_some(Value::Object(all))
 }
 
 /// The nodes that are reached by SSH.
@@ -82,7 +60,7 @@ pub(super) fn over_ssh(granted: &Granted, kubeconfig: &Path, host: &mut Value) {
 mod tests {
     use super::super::tests::with;
     use super::*;
-    use crate::inventory::inventory;
+    use crate::inventory::{inventory, secrets::secrets};
     use crate::registry::Access;
     use crate::ssh::{Address, Keys};
 

@@ -1,7 +1,7 @@
-//! What a child is handed of its parents: variables, resources, contexts and secrets.
+//! What a child is handed of its parents: variables, resources and contexts.
 //!
-//! Decides: their names: `PARENT/NODE`. Must not: let a parent's value replace one of ours, or put a secret anywhere but
-//! among the secrets. Input: what was inherited. A parent's pods are resources and no hosts: `hosts: all` is the child's own.
+//! Decides: their names: `PARENT/NODE`. Must not: let a parent's value replace one of ours, or say a secret. Input:
+//! what was inherited. A parent's pods are resources and no hosts: `hosts: all` is the child's own.
 
 use serde_json::{Map, Value, json};
 
@@ -49,14 +49,4 @@ pub(super) fn contexts(inherited: &[Inherited]) -> impl Iterator<Item = (String,
     inherited.iter().flat_map(|parent| {
         parent.granted.iter().map(|granted| (format!("{}/{}", parent.build, granted.node.name), granted))
     })
-}
-
-/// The secrets by parent; none where there are none.
-pub(super) fn secrets(inherited: &[Inherited]) -> Option<Value> {
-    let all: Map<String, Value> = inherited
-        .iter()
-        .filter(|parent| !parent.secrets.is_empty())
-        .map(|parent| (parent.build.clone(), json!(parent.secrets)))
-        .collect();
-    (!all.is_empty()).then_some(Value::Object(all))
 }

@@ -6,6 +6,7 @@
 mod beside;
 mod inherited;
 mod kubeconfig;
+mod secrets;
 mod write;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde_json::Value;
 
+use super::secrets::secrets;
 use super::{Handover, beside, inventory, kubeconfig};
 use crate::error::{Failure, Reason};
 
@@ -74,7 +75,7 @@ fn fill(handover: &Handover<'_>, directory: &Path, aside: &Path) -> io::Result<(
     put(&aside.join("inventory.yaml"), &yaml(&inventory)?)?;
     put(&aside.join("inventory.json"), &format!("{inventory:#}\n"))?;
     put(&aside.join("kubeconfig"), &yaml(&kubeconfig(handover))?)?;
-    if let Some(secrets) = beside::secrets(handover) {
+    if let Some(secrets) = secrets(handover) {
         put(&aside.join("secrets.json"), &format!("{secrets:#}\n"))?;
     }
     if let Some(files) = handover.client.files(&beside::doors(handover), directory) {

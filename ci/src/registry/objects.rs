@@ -52,7 +52,7 @@ pub struct Registry {
 impl Registry {
     /// The registry of this place, where its label wants one.
     pub(crate) fn of(place: &Place<'_>) -> Option<Self> {
-        let server = RegistryServer::of(place.provider, place.label)?;
+        let server = RegistryServer::of(place.provider, place.label.registry.as_ref())?;
         let max_age = SignedDuration::from_secs(i64::try_from(place.max_age).unwrap_or(i64::MAX / 2));
         Some(Registry {
             service: SERVER.service(place),
