@@ -5,7 +5,7 @@
 readonly NEEDED_PACKAGES="
   dbus-daemon:dbus-daemon ostree:ostree rpmbuild:rpm skopeo:skopeo docker-registry:docker-registry bwrap:bubblewrap
   /usr/share/doc/busybox-static:busybox-static createrepo_c:createrepo-c promtool:prometheus setpriv:util-linux
-  containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins buildah:buildah /usr/sbin/sshd:openssh-server ssh:openssh-client
+  /usr/include/seccomp.h:libseccomp-dev pkg-config:pkgconf /usr/lib/cni/bridge:containernetworking-plugins buildah:buildah /usr/sbin/sshd:openssh-server ssh:openssh-client
   nft:nftables ip:iproute2
   /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv
   openssl:openssl cc:gcc /usr/include/stdio.h:libc6-dev git:git /etc/ssl/certs/ca-certificates.crt:ca-certificates"
@@ -32,14 +32,14 @@ need_go() {
     fail_go "there is no Go toolchain on this machine"
   fi
   found=${found#go}
-  if [ "$(printf '%s\n1.24\n' "$found" | sort -V | head -n1)" != 1.24 ]; then
+  if [ "$(printf '%s\n1.25\n' "$found" | sort -V | head -n1)" != 1.25 ]; then
     fail_go "go $found is too old"
   fi
 }
 
 fail_go() {
-  echo "error: $1: the tests build a Kubernetes API server from Go modules" >&2
-  echo "cure: install Go 1.24 or newer (https://go.dev/doc/install) and put its bin directory on the PATH" >&2
+  echo "error: $1: the tests build Kubernetes and its container runtime from Go modules" >&2
+  echo "cure: install Go 1.25 or newer (https://go.dev/doc/install) and put its bin directory on the PATH" >&2
   exit 3
 }
 

@@ -155,7 +155,7 @@ fn row_34_a_kubelet_pulls_with_the_secret_of_the_build_and_no_other() {
     run("two");
     wait::until("the refusal", || {
         let said = look("two", "jsonpath={.status.containerStatuses[0].state.waiting.message}");
-        if said.contains("401 Unauthorized") { Ok(()) } else { Err(look("two", "json")) }
+        if said.contains("no basic auth credentials") { Ok(()) } else { Err(look("two", "json")) }
     });
     for build in ["one", "two"] {
         bed.run(&["release", build, "--wait"]).expect_success();

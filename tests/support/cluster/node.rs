@@ -1,4 +1,4 @@
-//! The node of a whole cluster: Debian's containerd and runc below a kubelet, a scheduler and kube-proxy.
+//! The node of a whole cluster: containerd and runc below a kubelet, a scheduler and kube-proxy.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::image::{MachineImage, bash, machine, pause};
-use super::servers::{at_home, program, start_other, up};
+use super::servers::{at_home, program, runtime_program, start_other, up};
 use super::site::Site;
 use super::{certificates, identity};
 use crate::command::{run, tool};
@@ -70,39 +70,62 @@ impl Machine {
 /// Starts containerd with its images.
 pub(super) fn start_runtime(dir: &Path, site: &Site) -> Running {
     let place = dir.display();
+    let (shim, runc) = (runtime_program("containerd-shim-runc-v2"), runtime_program("runc"));
     let config = dir.join("containerd.toml");
     fs::write(
         &config,
         format!(
             r#"
-version = 2
+version = 3
 root = "{place}/containerd"
 state = "{place}/run/containerd"
 [grpc]
 address = "{place}/{SOCKET}"
 [plugins."io.containerd.internal.v1.opt"]
 path = "{place}/containerd-opt"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "localhost/pause:1"
+# Its socket would be this machine's.
+[plugins."io.containerd.nri.v1.nri"]
+disable = true
+[plugins."io.containerd.cri.v1.images"]
+snapshotter = "overlayfs"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "localhost/pause:1"
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "{place}/registries"
+[plugins."io.containerd.cri.v1.runtime"]
 disable_apparmor = true
 # Root in a container may lack the right to make a process less likely to be killed.
 restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "overlayfs"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+# A program of that name on the path would be another.
+runtime_path = {shim:?}
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+BinaryName = {runc:?}
 SystemdCgroup = false
-[plugins."io.containerd.grpc.v1.cri".registry]
-config_path = "{place}/registries"
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["/usr/lib/cni"]
 conf_dir = "{place}/cni"
 "#
         ),
     )
     .unwrap();
+    describe_network(dir, site);
+    let mut command = bound("nsenter");
+    command.args(site.all_namespaces()).arg("--").arg(runtime_program("containerd"));
+    command.arg("--config").arg(config);
+    let socket = dir.join(SOCKET);
+    let listens = || UnixStream::connect(&socket).map(drop).map_err(|error| error.to_string());
+    let runtime = up(dir, "containerd", at_home(command, dir), listens).expect("its socket is its own");
+    for image in [pause(), machine(), bash()] {
+        import(dir, &image);
+    }
+    runtime
+}
+
+/// Writes how a pod gets its card and its address.
+fn describe_network(dir: &Path, site: &Site) {
     fs::create_dir_all(dir.join("cni")).unwrap();
     let range = json!([[{ "subnet": site.network.pods(), "gateway": site.network.gateway }]]);
     let network = json!({
@@ -122,21 +145,12 @@ conf_dir = "{place}/cni"
         }],
     });
     fs::write(dir.join("cni/proof.conflist"), network.to_string()).unwrap();
-    let mut command = bound("nsenter");
-    command.args(site.all_namespaces()).args(["--", "/usr/bin/containerd", "--config"]).arg(config);
-    let socket = dir.join(SOCKET);
-    let listens = || UnixStream::connect(&socket).map(drop).map_err(|error| error.to_string());
-    let runtime = up(dir, "containerd", at_home(command, dir), listens).expect("its socket is its own");
-    for image in [pause(), machine(), bash()] {
-        import(dir, &image);
-    }
-    runtime
 }
 
 /// Makes an image known to containerd.
 #[track_caller]
 pub(super) fn import(dir: &Path, image: &MachineImage) {
-    let mut command = tool("/usr/bin/ctr", dir);
+    let mut command = tool(runtime_program("ctr"), dir);
     command.arg("--address").arg(dir.join(SOCKET));
     command.args(["--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"]);
     run(command.arg(image.archive()));

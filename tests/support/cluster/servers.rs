@@ -81,6 +81,12 @@ pub(super) fn program() -> PathBuf {
     programs().join("servers")
 }
 
+/// A program of the container runtime.
+#[track_caller]
+pub(super) fn runtime_program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
 /// The program `kubectl`.
 #[track_caller]
 pub fn kubectl() -> PathBuf {

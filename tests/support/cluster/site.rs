@@ -74,9 +74,8 @@ ip route add "$pods" via "$inside"
 ip route add "$services" via "$inside"
 "#;
 
-/// The programs without which there is no node.
-const PROGRAMS: &[&str] =
-    &["/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/sbin/nft", "/usr/lib/cni/bridge"];
+/// The programs of this machine without which there is no node.
+const PROGRAMS: &[&str] = &["/usr/sbin/nft", "/usr/lib/cni/bridge"];
 
 /// The addresses of one site: four nets of 256 in a row, out of the range for carriers, which no host has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
