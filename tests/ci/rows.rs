@@ -43,11 +43,7 @@ const ROWS: &[Row] = &[
     (29, "Lifetime of a buildset", ""),
     (30, "Choice of isolation", ""),
     (31, "Secrets kept out of output", ""),
-    (
-        32,
-        "Image builds",
-        "built in a pod without privileges, but not with `hostUsers: false`, which the test's containerd 1.6 does not know",
-    ),
+    (32, "Image builds", ""),
     (33, "Namespace label", ""),
     (
         34,

@@ -32,7 +32,7 @@ fn bed() -> Option<NodeBed> {
     bed.import(&builder);
     let path = bed.path("config.yaml");
     let text = fs::read_to_string(&path).unwrap();
-    let label = "{name: builder, type: pod, image: 'localhost/builder:1', image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 64, memory-limit: 512}";
+    let label = "{name: builder, type: pod, image: 'localhost/builder:1', image-pull: Never, user-namespace: true, cpu: 10m, cpu-limit: 2, memory: 64, memory-limit: 512}";
     let text = text
         .replacen("quota: {pods: 10}", "quota: {pods: 10}, registry: {storage: 500}", 1)
         .replacen("{name: space}]", "{name: space}, {name: builder}]", 1)
@@ -87,6 +87,15 @@ fn key_ring(place: &Path, registry: &Value, secret: &Value) -> String {
     address
 }
 
+/// Fails unless root in the builder is one of many users outside, who is nobody there.
+#[track_caller]
+fn in_a_user_namespace(bed: &NodeBed) {
+    let said = bed.run(&["exec", "parent", "builder", "--", "cat", "/proc/self/uid_map"]).expect_success();
+    let numbers: Vec<u32> = said.stdout.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let [0, outside, count] = numbers[..] else { panic!("{said:#?}") };
+    assert!(outside >= 65_536 && count == 65_536, "{said:#?}");
+}
+
 /// The parent job: the speculative state goes into a pod, which builds, packs and pushes. Gives the pullspec.
 fn build(bed: &NodeBed) -> String {
     let (out, source, ring) = (bed.path("parent"), bed.path("payload"), bed.path("ring"));
@@ -94,6 +103,7 @@ fn build(bed: &NodeBed) -> String {
     let labels = ["--label", "builder", "--label", "space=images", "--out", arg(&out)];
     let request = ["request", "--build", "parent", "--buildset", "set", "--keep", "buildset"];
     bed.run(&[&request[..], &labels].concat()).expect_success();
+    in_a_user_namespace(bed);
     let manifest = bed.path("manifest.json");
     bed.run(&["sync", "parent", "builder", arg(&source), "--manifest", arg(&manifest)]).expect_success();
     let synced = read(&manifest);
