@@ -54,13 +54,16 @@ impl NodeBed {
         Some(NodeBed(Bed::on(prepared()?, CONFIG, from, to)))
     }
 
-    /// The same with these labels instead: each by its name, and by all that it says beside it.
-    pub(crate) fn labelled(labels: &[(&str, &str)]) -> Option<Self> {
+    /// The same with these labels instead, each by its name and by all that it says beside it, from a provider that says this
+    /// beside its driver, in lines that end.
+    pub(crate) fn labelled(provider: &str, labels: &[(&str, &str)]) -> Option<Self> {
         let (head, _) = CONFIG.split_once("          - {").unwrap();
         let known = "{name: machine}, {name: bash}, {name: space}";
         let names: Vec<String> = labels.iter().map(|(name, _)| format!("{{name: {name}}}")).collect();
         let lines = labels.iter().map(|(name, says)| format!("          - {{name: {name}, {says}}}\n"));
-        let text = head.to_owned() + &lines.collect::<String>();
+        let driver = "    driver: kubernetes\n";
+        let head = head.replacen(driver, &format!("{driver}{provider}"), 1);
+        let text = head + &lines.collect::<String>();
         Some(NodeBed(Bed::on(prepared()?, &text, known, &names.join(", "))))
     }
 

@@ -11,15 +11,17 @@ use serde_json::{Value, json};
 
 use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
+use crate::kubelet::registry;
 
 /// The version that only the speculative commit has.
 const SPECULATIVE: &str = "7.0.1";
 
 /// A bed with a label `builder`, whose image has what builds packages and images, and a registry beside `space`.
 fn bed() -> Option<NodeBed> {
-    let server = "driver: kubernetes\n    registry-image: 'localhost/registry:1'\n    registry-command: [docker-registry]";
-    let bed = NodeBed::with("driver: kubernetes", server)?;
-    bed.import(&MachineImage::empty("localhost/registry:1").program("/usr/bin/docker-registry"));
+    let says = ["builder:1', user-namespace: true", "machine:1'"].map(|image| {
+        format!("type: pod, image: 'localhost/{image}, image-pull: Never, cpu: 10m, cpu-limit: 2, memory: 64, memory-limit: 512")
+    });
+    let bed = registry::with("", &[("builder", &says[0]), ("machine", &says[1])])?;
     let builder = ["rpmbuild", "rpm", "buildah", "gzip", "xz", "find", "file"];
     let builder = builder.iter().fold(MachineImage::machine("localhost/builder:1"), |image, name| {
         image.program(&format!("/usr/bin/{name}"))
@@ -30,14 +32,6 @@ fn bed() -> Option<NodeBed> {
         "",
     );
     bed.import(&builder);
-    let path = bed.path("config.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    let label = "{name: builder, type: pod, image: 'localhost/builder:1', image-pull: Never, user-namespace: true, cpu: 10m, cpu-limit: 2, memory: 64, memory-limit: 512}";
-    let text = text
-        .replacen("quota: {pods: 10}", "quota: {pods: 10}, registry: {storage: 500}", 1)
-        .replacen("{name: space}]", "{name: space}, {name: builder}]", 1)
-        .replacen("          - {name: space", &format!("          - {label}\n          - {{name: space"), 1);
-    fs::write(&path, text).unwrap();
     Some(bed)
 }
 

@@ -75,7 +75,7 @@ fn row_27_a_service_of_each_kind_leads_to_its_pod_and_goes_with_it() {
         format!("type: pod, image: 'localhost/sshd:1', image-pull: Never, access: ssh, ssh-service: {kind}")
     });
     let labels: Vec<(&str, &str)> = kinds.into_iter().zip(says.iter().map(String::as_str)).collect();
-    let Some(bed) = NodeBed::labelled(&labels) else { return };
+    let Some(bed) = NodeBed::labelled("", &labels) else { return };
     bed.import(&MachineImage::machine("localhost/sshd:1").program("/usr/sbin/sshd"));
     let out = bed.path("out");
     let labels =
