@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use kube::Config;
 use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig};
 
@@ -12,6 +14,9 @@ use super::error::Unsafe;
 
 /// Largest kubeconfig, in bytes: certificates and a token fit many times.
 const FILE_BYTES: u64 = 1 << 20;
+
+/// What we call ourselves in each request, so that an audit log tells ours from those of others.
+pub(super) const AGENT: &str = concat!("extensions-agent/", env!("CARGO_PKG_VERSION"));
 
 /// The client settings in the kubeconfig at `path`, by its current context.
 ///
@@ -44,6 +49,7 @@ pub fn read(path: &Path) -> Result<Config, ClusterError> {
     // Each caller has a pace of its own, and to some an answer says more than *again*: 429 to an eviction is a disruption
     // budget. A client that tried again by itself would hide it.
     config.default_retry = false;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     Ok(config)
 }
 
@@ -119,6 +125,7 @@ mod tests {
         let read = reading(&config("server: 'https://api.example:6443'", "token: abc")).unwrap();
         assert_eq!(read.cluster_url.to_string(), "https://api.example:6443/");
         assert!(read.proxy_url.is_none() && !read.default_retry);
+        assert_eq!(read.headers, [(USER_AGENT, HeaderValue::from_static(AGENT))]);
     }
 
     #[test]
