@@ -268,7 +268,7 @@ fn row_24_a_failed_discovery_is_said_and_over_when_it_is() {
 }
 
 #[test]
-fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() {
+fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_seldom_lists() {
     let bed = Bed::undisturbed();
     for number in 0..size::NODES.now() {
         bed.run(&["request", "--build", &format!("b{number}"), "--label", "space"]).expect_success();
@@ -294,6 +294,13 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_lists_nothing() 
     let count = u64::try_from(asked.len()).unwrap();
     println!("row 47: {count} requests in {} s with {} nodes", size::REST.now(), size::NODES.now());
     assert!(count >= 2 && count <= size::REST.now(), "{asked:#?}");
-    assert!(asked.iter().all(|one| one.verb != "list"), "{asked:#?}");
+    // Its views tell it all. Every ten minutes it trusts them in nothing: one list of namespaces and two of records, which
+    // are 500 to a page.
+    let lists = asked.iter().filter(|one| one.verb == "list").count();
+    let most = match usize::try_from(size::REST.now() / 600).unwrap() {
+        0 => 0,
+        passes => (passes + 1) * 5,
+    };
+    assert!(lists <= most, "{asked:#?}");
     assert_eq!(terminate(controller).code(), Some(0));
 }

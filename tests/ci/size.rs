@@ -27,8 +27,6 @@ pub(crate) const EACH: Size = size(10, "requests of each process for namespaces"
 pub(crate) const PUSHED: Size = size(12, "MiB in the file", 16, 1024);
 /// Of a million lines.
 pub(crate) const RUNS: Size = size(14, "runs", 3, 50);
-/// Each costs a container runtime most of a second.
-pub(crate) const COMMANDS: Size = size(17, "commands at once", 80, 200);
 /// Of the tree.
 pub(crate) const TREE: Size = size(18, "MiB in the tree", 24, 2048);
 /// In the same tree.
@@ -45,10 +43,8 @@ pub(crate) const NODES: Size = size(47, "nodes at rest", 20, 500);
 pub(crate) const REST: Size = size(47, "seconds", 30, 3600);
 
 /// All of them, in the order of their rows.
-pub(crate) const ALL: &[Size] = &[
-    REQUESTS, PODS, SHARED, EACH, PUSHED, RUNS, COMMANDS, TREE, FILES, RETURNED, LEAKED, PROJECTS, NODES,
-    REST,
-];
+pub(crate) const ALL: &[Size] =
+    &[REQUESTS, PODS, SHARED, EACH, PUSHED, RUNS, TREE, FILES, RETURNED, LEAKED, PROJECTS, NODES, REST];
 
 impl Size {
     /// The size of this run.
