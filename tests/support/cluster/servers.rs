@@ -111,6 +111,10 @@ fn part_at(dir: &Path, site: Option<&Site>, name: &str) -> Command {
 /// The command in the environment and directory of the cluster at `dir`.
 pub(super) fn at_home(mut command: Command, dir: &Path) -> Command {
     environment(&mut command, dir);
+    // How rarely Go's collector runs is for whoever starts the tests to say: it costs memory.
+    for name in ["GOGC", "GOMEMLIMIT"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
     command.current_dir(dir).stdin(Stdio::null());
     command
 }
