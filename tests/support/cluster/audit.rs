@@ -13,7 +13,7 @@ use super::Cluster;
 const POLICY: &str = "audit.json";
 const LOG: &str = "audit.log";
 
-/// One request, told when it began to be answered: a watch counts from its start.
+/// One request, told when it was received: a watch counts from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// What the client calls itself, as far as the first blank.

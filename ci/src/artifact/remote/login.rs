@@ -87,8 +87,11 @@ impl Login {
     /// What must not be shown, wherever a server says it.
     pub(super) async fn secrets(&self) -> Vec<String> {
         let tokens = self.tokens.lock().await;
-        let own = self.opens.who.iter().map(|(_, password)| password.clone());
-        own.chain(tokens.values().map(|token| token.text.clone())).collect()
+        self.own_secrets().chain(tokens.values().map(|token| token.text.clone())).collect()
+    }
+
+    fn own_secrets(&self) -> impl Iterator<Item = String> {
+        self.opens.who.iter().map(|(_, password)| password.clone())
     }
 
     fn password(&self) -> Option<HeaderValue> {
@@ -139,7 +142,7 @@ impl Login {
             let asked = Instant::now();
             let answer = there.send(request.body(Body::empty()), &operation).await?;
             if answer.status() != StatusCode::OK {
-                let own: Vec<String> = self.opens.who.iter().map(|(_, password)| password.clone()).collect();
+                let own: Vec<String> = self.own_secrets().collect();
                 return Err(refused(&operation, answer, &own).await);
             }
             let (text, lasts) = read(&body(answer, ANSWER, &operation).await?).map_err(unusable)?;
