@@ -25,6 +25,9 @@ use crate::size;
 /// A million lines.
 const MILLION: &str = "i=0; while [ $i -lt 1000000 ]; do echo $i; i=$((i+1)); done";
 
+/// More bytes than it takes to reach a node, or than are still on their way when a connection is cut.
+const OUTPUT: u64 = 192 << 10;
+
 /// A bed with a build `b` whose node `machine` may use the processor.
 pub(super) fn ready() -> Option<NodeBed> {
     let bed = NodeBed::new()?;
@@ -157,18 +160,25 @@ fn row_15_a_connection_that_is_cut_three_times_loses_nothing() {
         [ $((i%20000)) = 0 ] && echo $i >&2 && sleep 0.7; done; exit 7";
     let result = bed.path("result");
     let args = ["exec", "b", "machine", "--result", arg(&result), "--", "sh", "-c", script];
+    let mut child = bed.start_as(&kubeconfig, &args);
+    assert_eq!(line(&mut child), "0\n");
     let begun = Instant::now();
-    let child = bed.start_as(&kubeconfig, &args);
     let ended = std::thread::scope(|scope| {
         let ended = scope.spawn(|| finished(child));
+        let mut before = 0;
         for second in [1, 5, 30] {
             std::thread::sleep(Duration::from_secs(second).saturating_sub(begun.elapsed()));
+            // However slow the machine is, what is cut is a session whose output comes.
+            while relay.bytes_served() < before + OUTPUT && !ended.is_finished() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             relay.lead_to(Some(bed.cluster.address()));
+            before = relay.bytes_served();
         }
         ended.join().unwrap()
     });
     assert_eq!(ended.code(), Some(7), "{}", ended.stderr.chars().take(1000).collect::<String>());
-    same(&ended.stdout, &million());
+    same(&format!("0\n{}", ended.stdout), &million());
     let marks: String = (1..=50).map(|mark| format!("{}\n", mark * 20_000)).collect();
     assert_eq!(ended.stderr, marks);
     let result = bed.result();
