@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
     (
         34,
         "Registry of a build",
-        "another build's credential is unknown and gets 401, not 403; the cluster of the tests enforces no network policies, so that it is closed without `kubelet-pull` is shown of the objects only",
+        "another build's password is unknown to the registry and gets 401, not 403, which only its token gets from the API server; the cluster of the tests enforces no network policies, so that it is closed without `kubelet-pull` is shown of the objects only",
     ),
     (35, "Intermediate registry", ""),
     (36, "OpenShift project (a stand-in makes them)", ""),

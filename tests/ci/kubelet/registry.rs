@@ -108,6 +108,7 @@ fn row_34_images_go_in_and_out_with_the_builds_own_credential_only() {
     let (done, said) = inspect(&who(&one), &trust(&two));
     assert!(!done && said.contains("x509"), "{said}");
     reached_through_the_api_server(&bed, &one);
+    opened_by_the_builds_own_token_only(&bed);
     // Asked for again, it is the same registry with the same credential.
     let again = bed.path("again");
     bed.run(&["inventory", "one", "--out", arg(&again)]).expect_success();
@@ -185,4 +186,16 @@ fn reached_through_the_api_server(bed: &NodeBed, one: &Told) {
     let there = format!("docker://{address}/x:1");
     let (done, said) = skopeo(one, &["inspect", "--creds", &creds, "--cert-dir", trust, &there]);
     assert!(done && said.contains("\"Digest\""), "{said}");
+}
+
+/// At that door the token of another build gets 403.
+fn opened_by_the_builds_own_token_only(bed: &NodeBed) {
+    let namespace = bed.namespace("one", 0);
+    let door = format!("/api/v1/namespaces/{namespace}/pods/registry.build-resources/portforward?ports=5000");
+    // Who may come in is told that a websocket is wanted; who may not, that it is forbidden.
+    for (build, answer) in [("one", "Upgrade request required"), ("two", "(Forbidden)")] {
+        let asked =
+            bed.cluster.kubectl_as(&out(bed, build).join("kubeconfig"), &["get", "--raw", &door, "-v=6"]);
+        assert!(asked.stderr.contains(answer), "{build}: {asked:#?}");
+    }
 }
