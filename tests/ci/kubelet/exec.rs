@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::relay::Relay;
 use proof::sandbox::Finished;
+use proof::wait;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
@@ -169,9 +170,7 @@ fn row_15_a_connection_that_is_cut_three_times_loses_nothing() {
         for second in [1, 5, 30] {
             std::thread::sleep(Duration::from_secs(second).saturating_sub(begun.elapsed()));
             // However slow the machine is, what is cut is a session whose output comes.
-            while relay.bytes_served() < before + OUTPUT && !ended.is_finished() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            wait::until_true("output", || relay.bytes_served() >= before + OUTPUT);
             relay.lead_to(Some(bed.cluster.address()));
             before = relay.bytes_served();
         }

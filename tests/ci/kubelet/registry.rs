@@ -194,8 +194,7 @@ fn opened_by_the_builds_own_token_only(bed: &NodeBed) {
     let door = format!("/api/v1/namespaces/{namespace}/pods/registry.build-resources/portforward?ports=5000");
     // Who may come in is told that a websocket is wanted; who may not, that it is forbidden.
     for (build, answer) in [("one", "Upgrade request required"), ("two", "(Forbidden)")] {
-        let asked =
-            bed.cluster.kubectl_as(&out(bed, build).join("kubeconfig"), &["get", "--raw", &door, "-v=6"]);
+        let asked = bed.cluster.kubectl_as(&out(bed, build).join("kubeconfig"), &["get", "--raw", &door]);
         assert!(asked.stderr.contains(answer), "{build}: {asked:#?}");
     }
 }
