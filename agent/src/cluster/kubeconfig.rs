@@ -15,8 +15,8 @@ use super::error::Unsafe;
 /// Largest kubeconfig, in bytes: certificates and a token fit many times.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// What we call ourselves in each request, so that an audit log tells ours from those of others.
-pub(super) const AGENT: &str = concat!("extensions-agent/", env!("CARGO_PKG_VERSION"));
+/// What we call ourselves.
+const AGENT: &str = concat!("extensions-agent/", env!("CARGO_PKG_VERSION"));
 
 /// The client settings in the kubeconfig at `path`, by its current context.
 ///
@@ -49,8 +49,13 @@ pub fn read(path: &Path) -> Result<Config, ClusterError> {
     // Each caller has a pace of its own, and to some an answer says more than *again*: 429 to an eviction is a disruption
     // budget. A client that tried again by itself would hide it.
     config.default_retry = false;
-    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    say_who_asks(&mut config);
     Ok(config)
+}
+
+/// Names us in each request, so that an audit log tells ours from those of others.
+pub(super) fn say_who_asks(config: &mut Config) {
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
 }
 
 /// Nothing of the text stands in an error: it holds keys and tokens.

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use http::HeaderValue;
-use http::header::USER_AGENT;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::ClusterError;
-use super::kubeconfig::AGENT;
+use super::kubeconfig::say_who_asks;
 
 /// A client with the rights of whoever runs the command. Unlike a node's kubeconfig this one may name programs, proxies
 /// and plugins: it is the person's own file, and they run what they like. Nothing of its text stands in an error.
@@ -22,6 +20,6 @@ pub async fn person(path: Option<&Path>) -> Result<Client, ClusterError> {
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     let mut config = config.map_err(|_| ClusterError::Person { path: shown() })?;
-    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    say_who_asks(&mut config);
     Client::try_from(config).map_err(|source| ClusterError::Client { source: Box::new(source) })
 }
