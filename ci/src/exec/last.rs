@@ -1,7 +1,11 @@
-//! Lets a command leave a long stdin unread.
+//! Lets a command end whatever its stdin does: left unread, or over before the container runtime takes notice.
 //!
-//! Decides: how the far side says that a command has ended, and what of stderr is the command's own. Must not: read or write.
-//! Input: a command; pieces of its stderr, untrusted.
+//! Decides: what comes before stdin, how the far side says that a command has ended, and what of stderr is the command's own.
+//! Must not: read or write. Input: a command; pieces of its stderr, untrusted.
+//!
+//! containerd's shim opens its end of stdin beside everything else. An end of stdin that was told before that is lost: whoever
+//! reads stdin waits for ever. Bytes are not lost, they wait for the shim. So a line of ours comes first, which the shell that
+//! runs the command takes away.
 //!
 //! A container runtime ends a session only when all of stdin that came has been read, and a command that has ended reads
 //! nothing: containerd then waits for ever, and so does everybody behind it. So a shell runs the command, says with a mark on
@@ -10,9 +14,13 @@
 
 use tokio_tungstenite::tungstenite::Bytes;
 
+/// What comes before stdin. The shell reads it byte for byte, and nothing that follows it.
+pub(super) const FIRST: &[u8] = b"\n";
+
 /// Runs the command after the mark, without the builtins of the shell. Needs `sh` and `cat`.
 const SCRIPT: &str = r#"m=$1
 shift
+read -r w
 w=E
 if command -v -- "$1" >/dev/null 2>&1; then (exec "$@"); c=$?; else c=127 w=M; fi
 printf '\000%s%s' "$m" "$w" >&2
@@ -138,6 +146,7 @@ mod tests {
             shell.args(&line[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = shell.spawn().unwrap();
             let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(FIRST).unwrap();
             stdin.write_all(&[b'x'; 1 << 20]).unwrap(); // much more than a pipe holds
             drop(stdin);
             let out = child.wait_with_output().unwrap();

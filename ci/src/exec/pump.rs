@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as SocketError, Message};
 
 use super::frame::{self, CLOSE, Channel, STDIN};
 use super::heart::{Heart, PING};
-use super::last::Mark;
+use super::last::{self, Mark};
 use super::{ExecError, Exit};
 
 /// Most bytes of stdin in one message.
@@ -24,7 +24,7 @@ const FRAME: usize = 64 << 10;
 /// Messages of each output that wait for a local stream. A server sends at most 32 KiB in one.
 const WAITING: usize = 16;
 
-/// Runs one session to its end. Where the far side marks the end of the command, stdin ends with it.
+/// Runs one session to its end. Where the far side marks the end of the command, stdin begins as it expects and ends with it.
 ///
 /// # Errors
 /// See [`super::run`].
@@ -43,13 +43,14 @@ where
     let (to_out, out) = mpsc::channel(WAITING);
     let (to_err, err) = mpsc::channel(WAITING);
     let over = Notify::new();
+    let first = mark.is_some().then_some(last::FIRST);
     let down = async {
         let down = downstream(stream, to_out, (to_err, mark), &heart, &over);
         try_join!(down, pass_on(out, stdout, "stdout"), pass_on(err, stderr, "stderr"))
     };
     select! {
         ended = down => ended.map(|(exit, (), ())| exit),
-        failed = upstream(sink, stdin, &heart, &over) => match failed {
+        failed = upstream(sink, (first, stdin), &heart, &over) => match failed {
             Ok(never) => match never {},
             Err(source) => Err(ExecError::Local { stream: "stdin", source }),
         },
@@ -63,7 +64,7 @@ fn locked(heart: &Mutex<Heart>) -> MutexGuard<'_, Heart> {
 /// Sends stdin, its end, and pings, until the session is over. Only a failure to read stdin ends it.
 async fn upstream(
     mut sink: impl Sink<Message, Error = SocketError> + Unpin,
-    stdin: Option<impl AsyncRead>,
+    (first, stdin): (Option<&[u8]>, Option<impl AsyncRead>),
     heart: &Mutex<Heart>,
     over: &Notify,
 ) -> Result<Infallible, std::io::Error> {
@@ -72,6 +73,9 @@ async fn upstream(
     let mut open = stdin.is_some();
     let mut stdin = pin!(stdin);
     let mut buffer = vec![0; FRAME];
+    if let Some(first) = first {
+        say(&mut sink, of_stdin(first)).await;
+    }
     loop {
         let message = select! {
             // Both may be left at any time: a tick comes again, and a read that has not ended has taken nothing.
@@ -88,18 +92,25 @@ async fn upstream(
                     }
                     Some(bytes) => {
                         locked(heart).sending();
-                        let mut message = Vec::with_capacity(bytes.len() + 1);
-                        message.push(STDIN);
-                        message.extend_from_slice(bytes);
-                        Message::binary(message)
+                        of_stdin(bytes)
                     }
                 }
             }
         };
-        if sink.send(message).await.is_err() {
-            std::future::pending::<()>().await; // whoever reads the socket sees the same, and says it
-        }
+        say(&mut sink, message).await;
     }
+}
+
+/// Sends a message. Does not return where that fails: whoever reads the socket sees the same, and says it.
+async fn say(sink: &mut (impl Sink<Message, Error = SocketError> + Unpin), message: Message) {
+    if sink.send(message).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The message that carries these bytes of stdin.
+fn of_stdin(bytes: &[u8]) -> Message {
+    Message::binary([&[STDIN], bytes].concat())
 }
 
 async fn read(

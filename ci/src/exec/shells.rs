@@ -1,11 +1,12 @@
 //! The script that runs in a container, in each shell that this machine has: what it says is taken in as a view.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::last;
 use super::remote::{Ask, Offsets, command};
 use super::view::{Event, Output, View};
 
@@ -152,5 +153,29 @@ fn row_16_a_command_is_ended_by_time_by_size_and_by_hand() {
         view.wait().unwrap();
         let seen = one.see("h", Offsets::default(), Ask::Follow);
         assert_eq!((seen.code, seen.cause.as_deref()), (Some(137), Some("cancelled")), "{:?}", one.shell);
+    });
+}
+
+#[test]
+fn row_12_a_command_reads_all_that_follows_our_line_and_nothing_else() {
+    each(|one| {
+        for sent in [&b""[..], b"\n", b"\n\n a\\\0b \xff\nlast", &[b'x'; 300_000]] {
+            let (words, _) = last::line(&["cat".to_owned()]);
+            let (program, flags) = one.shell.split_first().unwrap();
+            let mut child = Command::new(program);
+            child
+                .args(flags)
+                .args(&words[1..])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null());
+            let mut child = child.spawn().unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            let whole = [last::FIRST, sent].concat();
+            let fed = std::thread::spawn(move || stdin.write_all(&whole));
+            let ended = child.wait_with_output().unwrap();
+            fed.join().unwrap().unwrap();
+            assert!(ended.stdout == sent, "{:?}: {} of {} bytes", one.shell, ended.stdout.len(), sent.len());
+        }
     });
 }

@@ -160,6 +160,7 @@ fn row_12_a_command_that_leaves_its_stdin_unread_ends_it() {
         let (err, mut read) = duplex(1 << 20);
         let words = [b"\0", line[4].as_bytes(), b"E"].concat();
         let serve = async {
+            assert_eq!(heard(&mut server).await, b"\0\n", "before all else, what the shell takes away");
             server.send(message(2, &[b"own", words.as_slice()].concat())).await.unwrap();
             while heard(&mut server).await != [255, 0] {}
             server.send(message(3, SUCCESS.as_bytes())).await.unwrap();
