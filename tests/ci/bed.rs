@@ -6,18 +6,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use build_resources::config::{self, Config};
 use build_resources::drive::{Clusters, Desk};
 use build_resources::request::Request;
 use jiff::Timestamp;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use proof::cluster::Cluster;
-use proof::process::{bound, spawn};
-use proof::sandbox::{Finished, binary};
+use proof::process::{Finished, bound, spawn};
+use proof::sandbox::binary;
 use tempfile::TempDir;
 
 /// The words that a test may change before they are written down.
@@ -37,9 +34,6 @@ providers:
           - {name: machine, type: pod, image: 'localhost/machine:1', image-pull: Never, cpu: 100m, memory: 64}
           - {name: space, type: namespace, quota: {pods: 3}}
 ";
-
-/// Longer than any program of these tests runs on a busy machine, queues for a full pool included.
-const LONGEST: Duration = Duration::from_secs(1200);
 
 /// Where the records are unless a test wants its own.
 const HUB: &str = "build-resources";
@@ -189,7 +183,7 @@ impl Bed {
 
     /// Runs the program.
     pub(crate) fn run(&self, args: &[&str]) -> Finished {
-        finished(self.start(args))
+        Finished::of(self.start(args))
     }
 
     /// Starts the program.
@@ -211,7 +205,7 @@ impl Bed {
 
     /// Runs the program with another identity.
     pub(crate) fn run_as(&self, kubeconfig: &Path, args: &[&str]) -> Finished {
-        finished(self.start_as(kubeconfig, args))
+        Finished::of(self.start_as(kubeconfig, args))
     }
 
     /// Runs the program, and takes what it prints as JSON.
@@ -275,32 +269,6 @@ pub(crate) fn prepare(cluster: &Cluster) {
 pub(crate) fn asking(build: &str, labels: &[&str]) -> Request {
     let nodes = labels.iter().map(|text| build_resources::request::node(text).unwrap()).collect();
     Request::new(build.to_owned(), None, None, nodes).unwrap()
-}
-
-/// Waits for a program to end. One that never does is ended, so that the test says which it was instead of standing still.
-#[track_caller]
-pub(crate) fn finished(child: Child) -> Finished {
-    let id = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let (ended, over) = mpsc::channel::<()>();
-    // It is not reaped before it has ended, so its number is its own for so long.
-    let watch = std::thread::spawn(move || {
-        let stuck = over.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout);
-        stuck.then(|| {
-            let words = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            let _ = kill(id, Signal::SIGKILL); // it may have ended just now
-            String::from_utf8_lossy(&words).replace('\0', " ")
-        })
-    });
-    let output = child.wait_with_output().unwrap();
-    drop(ended);
-    let finished = Finished {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    };
-    let stuck = watch.join().unwrap();
-    assert_eq!(stuck, None, "it had not ended after {LONGEST:?}, and was killed: {finished:#?}");
-    finished
 }
 
 /// Runs a future on threads of its own.

@@ -14,16 +14,16 @@ use kube::{Api, Client};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::cluster::Asked;
+use proof::process::Finished;
 use proof::prometheus::{free_address, promtool_accepts};
-use proof::sandbox::Finished;
 use proof::wait;
 
-use crate::bed::{Bed, block, finished};
+use crate::bed::{Bed, block};
 use crate::size;
 
 fn terminate(child: Child) -> Finished {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
-    finished(child)
+    Finished::of(child)
 }
 
 /// Who holds the Lease of a provider.

@@ -9,7 +9,8 @@ use build_resources::state::Phase;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 
-use crate::bed::{Bed, asking, block, finished};
+use crate::bed::{Bed, asking, block};
+use proof::process::Finished;
 
 /// What becomes of the write that is hit.
 #[derive(Clone, Copy, Debug)]
@@ -181,7 +182,7 @@ fn row_06_a_killed_process_is_followed_by_the_next_with_the_same_request() {
     }
     let again: Vec<_> = builds.iter().map(|build| request(build)).collect();
     for child in again {
-        finished(child).expect_success();
+        Finished::of(child).expect_success();
     }
     assert_eq!((bed.namespaces().len(), bed.records().len(), bed.reserved().len()), (40, 20, 20));
     for build in &builds {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use proof::process::Finished;
 use proof::wait;
 
 use crate::bed::{Bed, arg, block};
@@ -89,7 +90,7 @@ fn a_cluster_that_refuses_names_what_is_missing() {
     kubeconfig["users"][0]["user"] = serde_json::json!({"token": token.trim()});
     std::fs::write(bed.path("weak.yaml"), kubeconfig.to_string()).unwrap();
     let request = ["request", "--build", "b", "--label", "space"];
-    let refused = crate::bed::finished(bed.start_as(&bed.path("weak.yaml"), &request));
+    let refused = Finished::of(bed.start_as(&bed.path("weak.yaml"), &request));
     assert_eq!(refused.code(), Some(77), "{refused:#?}");
     for word in ["cannot get resource \"leases\"", "config rbac"] {
         assert!(refused.stderr.contains(word), "{word}: {refused:#?}");

@@ -6,10 +6,11 @@ use std::process::Child;
 
 use jiff::Timestamp;
 use proof::cluster::{Fault, FaultProxy};
+use proof::process::Finished;
 use proof::wait;
 use serde_json::Value;
 
-use crate::bed::{Bed, finished};
+use crate::bed::Bed;
 
 /// How many processes run at a time.
 const BESIDE: usize = 6;
@@ -37,7 +38,7 @@ fn request(build: &str) -> [&str; 7] {
 /// How many writes a command has that nothing goes wrong with.
 fn writes(bed: &Bed, build: &str, args: &[&str]) -> u64 {
     let whole = Victim::start(bed, build, 0, Fault::Kill, args);
-    finished(whole.child).expect_success();
+    Finished::of(whole.child).expect_success();
     whole.proxy.writes()
 }
 
@@ -55,7 +56,7 @@ fn killed_at_each(bed: &Bed, writes: u64, builds: &[String], command: impl Fn(&s
             })
             .collect();
         for victim in started {
-            let ended = finished(victim.child);
+            let ended = Finished::of(victim.child);
             assert_eq!(ended.status.signal(), Some(9), "{}: {}", victim.build, ended.stderr);
         }
     }
@@ -89,7 +90,7 @@ fn row_06_one_pass_finishes_every_request_and_release_that_was_killed_at_any_wri
     killed_at_each(&bed, of_request, &asked, |build| request(build).map(str::to_owned).to_vec());
     for some in given.chunks(BESIDE) {
         let all: Vec<Child> = some.iter().map(|build| bed.start(&request(build))).collect();
-        all.into_iter().for_each(|child| drop(finished(child).expect_success()));
+        all.into_iter().for_each(|child| drop(Finished::of(child).expect_success()));
     }
     killed_at_each(&bed, of_release, &given, |build| {
         ["release", build, "--wait"].map(str::to_owned).to_vec()

@@ -11,11 +11,12 @@ use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
+use proof::process::Finished;
 use proof::wait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, arg, block, finished};
+use crate::bed::{Bed, arg, block};
 use crate::size;
 
 const CONFIG: &str = "\
@@ -174,7 +175,7 @@ fn row_36_requests_at_once_are_usable_when_handed_over_and_a_project_names_its_r
         })
         .collect();
     for (number, (child, out)) in requests.into_iter().enumerate() {
-        finished(child).expect_success();
+        Finished::of(child).expect_success();
         let kubeconfig = out.join("kubeconfig");
         if number > 0 {
             bed.cluster.kubectl_as(&kubeconfig, &["get", "pod", "machine"]).expect_success();
@@ -202,7 +203,7 @@ fn row_36_requests_at_once_are_usable_when_handed_over_and_a_project_names_its_r
         .map(|number| bed.start_as(&tool, &["release", &format!("b{number}"), "--wait"]))
         .collect();
     for release in releases {
-        finished(release).expect_success();
+        Finished::of(release).expect_success();
     }
     assert!(bed.namespaces().is_empty() && bed.records().is_empty() && bed.reserved().is_empty());
 }

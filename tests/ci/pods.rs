@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use build_resources::config;
-use proof::sandbox::Finished;
+use proof::process::Finished;
 use proof::wait;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, arg, finished};
+use crate::bed::{Bed, arg};
 
 /// A machine of which the label says more.
 fn saying(more: &str) -> Bed {
@@ -212,7 +212,7 @@ fn kubeconfig_of(bed: &Bed, account: &str) -> PathBuf {
 #[test]
 fn row_45_a_live_check_names_the_rights_and_contexts_that_are_missing() {
     let bed = Bed::new();
-    let live = |kubeconfig: &Path| finished(bed.start_as(kubeconfig, &["config", "check", "--live"]));
+    let live = |kubeconfig: &Path| Finished::of(bed.start_as(kubeconfig, &["config", "check", "--live"]));
     let nobody = format!("nobody-{}", bed.system);
     bed.cluster.kubectl(&["create", "serviceaccount", &nobody, "-n", "build-resources"]).expect_success();
     let refused = live(&kubeconfig_of(&bed, &nobody));

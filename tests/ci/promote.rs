@@ -7,10 +7,10 @@ use base64::prelude::BASE64_STANDARD;
 use build_resources::artifact::Digest;
 use build_resources::promote::{Image as Promoted, Outcome, Provenance, Source};
 use proof::images::{Image, Layer, Layout};
-use proof::process::spawn;
-use proof::sandbox::{Finished, binary};
+use proof::process::Finished;
+use proof::sandbox::binary;
 
-use crate::bed::{block, finished};
+use crate::bed::block;
 use crate::intermediate::{Intermediate, PASSWORD, USER};
 
 fn find(there: &Intermediate, more: &[&str]) -> Finished {
@@ -19,9 +19,9 @@ fn find(there: &Intermediate, more: &[&str]) -> Finished {
 
 fn promote(more: &[&str], arguments: &[String]) -> Finished {
     let mut command = Command::new(binary("build-resources"));
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear().stdin(Stdio::null());
     command.args(["--output", "json", "promote"]).args(more).args(arguments);
-    finished(spawn(command))
+    Finished::run(command)
 }
 
 /// An index of two architectures, whose layers are partly the same.

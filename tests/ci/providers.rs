@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use proof::cluster::Cluster;
-use proof::process::spawn;
+use proof::process::{Finished, spawn};
 use proof::sandbox::binary;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, arg, finished, prepare};
+use crate::bed::{Bed, arg, prepare};
 
 fn kubeconfig(cluster: &Cluster) -> Value {
     cluster.kubectl(&["config", "view", "--minify", "--raw", "-o", "json"]).expect_success().json()
@@ -42,7 +42,7 @@ providers:
     let mut down = kubeconfig(bed.cluster);
     down["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1");
     let kubeconfig = with_context(&bed, "down", &down);
-    let run = |args: &[&str]| finished(bed.start_as(&kubeconfig, args));
+    let run = |args: &[&str]| Finished::of(bed.start_as(&kubeconfig, args));
     let out = bed.path("out");
     let request = ["request", "--build", "b", "--buildset", "s", "--label", "space", "--out", arg(&out)];
     run(&request).expect_success();
@@ -138,7 +138,7 @@ fn row_38_a_hundred_buildsets_raced_from_eight_processes_are_never_split() {
                     )
                 });
                 places.push(pair.map(|child| {
-                    finished(child).expect_success().json()["provider"].as_str().unwrap().to_owned()
+                    Finished::of(child).expect_success().json()["provider"].as_str().unwrap().to_owned()
                 }));
             }
         };

@@ -13,8 +13,9 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Client;
 use kube::api::{Api, ListParams};
 
-use crate::bed::{Bed, asking, block, finished};
+use crate::bed::{Bed, asking, block};
 use crate::size;
+use proof::process::Finished;
 
 /// A pool of so many pods in one namespace, and the kubeconfig of an account that may use it. No namespace has to go away, so
 /// what is given back is free within a second.
@@ -133,7 +134,7 @@ fn row_10_small_requests_pass_a_large_one_only_so_often() {
         waits(&bed, "large");
         let before = small.load(Ordering::Relaxed);
         run(&["release", "holder", "--wait"]);
-        let large = finished(large);
+        let large = Finished::of(large);
         served.store(true, Ordering::Relaxed);
         let passed = small.load(Ordering::Relaxed) - before;
         run(&["release", "large", "--wait"]); // who waits for its room goes on then
@@ -193,7 +194,7 @@ fn row_40_two_requests_for_three_of_four_both_come_to_their_turn() {
     assert!(bed.namespaces().len() <= 3);
     bed.run(&["release", &phase("ready").unwrap(), "--wait"]).expect_success();
     for child in children {
-        finished(child).expect_success();
+        Finished::of(child).expect_success();
     }
     for build in ["one", "two"] {
         bed.run(&["release", build]);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use proof::sandbox::Finished;
-
-use crate::bed::{Bed, finished};
+use crate::bed::Bed;
+use proof::process::Finished;
 
 /// The same kubeconfig with one more context, `gone`, of a server that nobody runs.
 fn with_a_dead_server(bed: &Bed) -> std::path::PathBuf {
@@ -38,7 +37,7 @@ fn half_down() -> (Bed, std::path::PathBuf) {
 #[test]
 fn row_23_a_provider_that_is_down_does_not_keep_the_others_from_being_cleaned() {
     let (bed, kubeconfig) = half_down();
-    let run = |args: &[&str]| -> Finished { finished(bed.start_as(&kubeconfig, args)) };
+    let run = |args: &[&str]| -> Finished { Finished::of(bed.start_as(&kubeconfig, args)) };
     run(&["request", "--build", "b", "--label", "space"]).expect_success();
     let orphan = format!("{}-0123456789ab-0-1", bed.system);
     bed.cluster.apply(&format!(

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use build_resources::drive::Until;
 use build_resources::state::Phase;
+use proof::process::Finished;
 use proof::wait;
 
-use crate::bed::{Bed, arg, asking, block, finished};
+use crate::bed::{Bed, arg, asking, block};
 use crate::crash::{ask_with_every_fault, in_a_minute};
 
 /// Everything that could be left of a node.
@@ -194,7 +195,7 @@ fn row_11_a_quota_without_room_is_waited_for_and_not_a_failure() {
     assert_eq!(bed.json(&["show", "b"])["failures"], serde_json::json!([]), "it is no failure");
     let raise = r#"{"spec": {"hard": {"pods": "2"}}}"#;
     bed.cluster.kubectl(&["patch", "quota", "others", "-n", &bed.hub, "-p", raise]).expect_success();
-    finished(child).expect_success();
+    Finished::of(child).expect_success();
     state("ready").unwrap();
     // Whoever has no patience keeps his place, and the same request again goes on.
     let other = ["request", "--build", "c", "--label", "machine", "--wait", "created"];

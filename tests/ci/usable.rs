@@ -2,9 +2,10 @@
 
 use std::process::Child;
 
+use proof::process::Finished;
 use proof::wait;
 
-use crate::bed::{Bed, arg, finished};
+use crate::bed::{Bed, arg};
 use crate::size;
 
 #[test]
@@ -34,7 +35,7 @@ fn row_04_requests_at_once_are_all_usable_when_they_are_handed_over() {
         .collect();
     let mut failed = Vec::new();
     for (child, out) in requests {
-        let asked = finished(child);
+        let asked = Finished::of(child);
         if !asked.status.success() {
             failed.push(asked);
             continue;
@@ -91,7 +92,7 @@ fn row_07_an_image_that_never_comes_ends_the_wait_with_its_reason() {
         "message": "image localhost/machine:1 is not here"}}}]}"#;
     // Another pod would not have it either, so this is the only attempt.
     tell(&bed, 1, status);
-    let ended = finished(child);
+    let ended = Finished::of(child);
     assert_eq!(ended.code(), Some(4), "{ended:#?}");
     assert!(ended.stderr.contains("ErrImageNeverPull: image localhost/machine:1"), "{ended:#?}");
     assert_eq!(bed.json(&["show", "b"])["failures"].as_array().unwrap().len(), 1);
@@ -105,7 +106,7 @@ fn row_08_what_the_cluster_takes_is_made_anew_as_often_as_its_label_says() {
     for attempt in 1..=3 {
         tell(&bed, attempt, r#"{"phase": "Failed", "reason": "Evicted", "message": "low on disk"}"#);
     }
-    let ended = finished(child);
+    let ended = Finished::of(child);
     assert_eq!(ended.code(), Some(4), "{ended:#?}");
     assert!(ended.stderr.contains("Evicted: low on disk"), "{ended:#?}");
     let shown = bed.json(&["show", "b"]);

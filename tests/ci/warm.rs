@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use build_resources::serve;
 use jiff::{SignedDuration, Timestamp};
+use proof::process::Finished;
 use proof::wait;
 use serde_json::json;
 
-use crate::bed::{Bed, arg, block, finished};
+use crate::bed::{Bed, arg, block};
 use crate::crash::ask_with_every_fault;
 
 fn stocked(ready: u32) -> Bed {
@@ -90,7 +91,7 @@ fn row_41_three_warm_nodes_for_five_at_once_go_to_one_each() {
     let builds = ["a", "b", "c", "d", "e"];
     let children = builds.map(|build| bed.start(&["request", "--build", build, "--label", "space"]));
     for child in children {
-        finished(child).expect_success();
+        Finished::of(child).expect_success();
     }
     let own: BTreeSet<String> = builds.map(|build| bed.namespace(build, 0)).into();
     assert_eq!(own.len(), builds.len(), "nobody shares");
@@ -146,7 +147,7 @@ fn row_41_a_full_pool_never_has_more_nodes_than_it_may() {
                     *slot = Some(child);
                     continue;
                 }
-                finished(child).expect_success();
+                Finished::of(child).expect_success();
                 bed.run(&["release", build, "--wait"]).expect_success();
                 made += 1;
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proof::images::raw::{NearlyNothing, RawImage, RawLayer};
 use proof::packages::craft::Crafted;
-use proof::process::Running;
-use proof::sandbox::{Finished, Sandbox};
+use proof::process::{Finished, Running};
+use proof::sandbox::Sandbox;
 
 use crate::node::{assert_refused, wish};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use proof::images::{Layout, Payload};
 use proof::packages::{Release, Rpm};
-use proof::sandbox::{Call, Finished, Hand, Sandbox, Wish};
+use proof::process::Finished;
+use proof::sandbox::{Call, Hand, Sandbox, Wish};
 use serde_json::Value;
 
 /// The MachineConfig that the stories write.

@@ -8,8 +8,7 @@ use tempfile::TempDir;
 
 use crate::cluster;
 use crate::command::tool;
-use crate::process::spawn;
-use crate::sandbox::Finished;
+use crate::process::Finished;
 
 /// Ansible with a home of its own and a `kubectl`.
 #[derive(Debug)]
@@ -32,10 +31,8 @@ impl Ansible {
     #[track_caller]
     pub fn run(&self, program: &str, inventory: &Path, args: &[&str]) -> Finished {
         let mut command = self.command(program, inventory, args);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = spawn(command).wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("Ansible prints UTF-8");
-        Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+        command.stdin(Stdio::null());
+        Finished::run(command)
     }
 
     /// The same, to be started by the caller.

@@ -4,19 +4,16 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::process::Finished;
+
 /// Runs a tool to its end and gives its standard output. Panics with everything it said when it fails.
 #[track_caller]
 pub fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{said}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    said
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Finished { status, stdout, stderr } =
+        Finished::of(child.unwrap_or_else(|error| panic!("starting {command:?}: {error}")));
+    assert!(status.success(), "{command:?}: {status}\n{stdout}{stderr}");
+    stdout
 }
 
 /// A tool with the few variables that keep its output the same everywhere, and nothing of the user's.

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::process::{Running, bound, spawn};
+use crate::process::{Finished, Running, bound, spawn};
 use crate::scratch::{Scratch, environment};
 use crate::wait;
 
@@ -56,12 +56,15 @@ impl Prometheus {
     pub fn query(&self, expression: &str) -> Vec<String> {
         let mut command = bound("promtool");
         command.args(["query", "instant"]).arg(format!("http://{}", self.address)).arg(expression);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = spawn(command).wait_with_output().unwrap();
-        assert!(output.status.success(), "{expression}: {}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
+        command.stdin(Stdio::null());
+        let answered = Finished::run(command);
+        assert!(answered.status.success(), "{expression}: {}", answered.stderr);
         // Each line ends with the time of the sample, ` @[…]`, which no test is about.
-        text.lines().map(|line| line.split(" @[").next().unwrap_or(line).trim().to_owned()).collect()
+        answered
+            .stdout
+            .lines()
+            .map(|line| line.split(" @[").next().unwrap_or(line).trim().to_owned())
+            .collect()
     }
 }
 
@@ -72,10 +75,9 @@ pub fn promtool_accepts(text: &str) {
     command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = spawn(command);
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}\n{text}");
+    let checked = Finished::of(promtool);
+    let said = checked.stdout + &checked.stderr;
+    assert!(checked.status.success() && said.trim().is_empty(), "promtool: {said}\n{text}");
 }
 
 /// An address on loopback that nobody listens on now.

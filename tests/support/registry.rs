@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::images::{Layout, damage};
-use crate::process::{Running, bound, spawn};
+use crate::process::{Finished, Running, bound};
 use crate::relay::Relay;
 use crate::scratch::{Scratch, environment};
 use crate::wait;
@@ -55,12 +55,9 @@ impl Registry {
         let mut command = self.skopeo();
         command.args(["copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
         command.arg(layout.reference()).arg(format!("docker://{repository}:latest"));
-        let output = spawn({
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command
-        });
-        let output = output.wait_with_output().unwrap();
-        assert!(output.status.success(), "pushing {layout:?}: {}", String::from_utf8_lossy(&output.stderr));
+        command.stdin(Stdio::null());
+        let pushed = Finished::run(command);
+        assert!(pushed.status.success(), "pushing {layout:?}: {}", pushed.stderr);
         format!("{repository}@{}", layout.digest())
     }
 

@@ -6,11 +6,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use proof::process::Finished;
 use proof::relay::Relay;
 use proof::wait;
 
 use super::exec::ready;
-use crate::bed::{arg, finished};
+use crate::bed::arg;
 use crate::size;
 
 /// Bytes that do not repeat soon, and do not compress.
@@ -96,7 +97,7 @@ fn row_18_a_copy_that_is_cut_in_the_middle_leaves_nothing() {
 
     relay.cut_after(Some(4 << 20));
     let out = bed.path("out");
-    let cut = finished(bed.start_as(&kubeconfig, &["fetch", "b", "machine", "/var/tmp/big", arg(&out)]));
+    let cut = Finished::of(bed.start_as(&kubeconfig, &["fetch", "b", "machine", "/var/tmp/big", arg(&out)]));
     assert_eq!(cut.code(), Some(75), "{cut:#?}");
     assert_eq!(names(bed.dir.path()), before);
     relay.cut_after(None);
@@ -108,7 +109,7 @@ fn row_18_a_copy_that_is_cut_in_the_middle_leaves_nothing() {
         if now > 4 << 20 { Ok(()) } else { Err(format!("{now} bytes")) }
     });
     relay.lead_to(None);
-    let cut = finished(child);
+    let cut = Finished::of(child);
     assert_eq!(cut.code(), Some(75), "{cut:#?}");
     wait::until("what was written to be gone", || {
         let left = bed.exec(&["sh", "-c", "ls -A / | grep -e srv-copy -e build-resources"]).stdout;

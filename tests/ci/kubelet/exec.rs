@@ -13,13 +13,13 @@ use build_resources::exec::{self, ExecError};
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proof::process::Finished;
 use proof::relay::Relay;
-use proof::sandbox::Finished;
 use proof::wait;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use crate::bed::{arg, block, finished};
+use crate::bed::{arg, block};
 use crate::kubelet::bed::NodeBed;
 use crate::size;
 
@@ -106,7 +106,7 @@ fn row_14_a_line_is_seen_when_it_is_written_and_each_output_is_its_own() {
     let paused = bed.run(&["logs", "b", "machine", "--run", "r"]).expect_success();
     assert_eq!(paused.stdout, "first\n");
     bed.exec(&["touch", "/tmp/go"]).expect_success();
-    let ended = finished(child);
+    let ended = Finished::of(child);
     assert_eq!((ended.code(), ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "third", "second\n"));
     let text = std::fs::read_to_string(log).unwrap();
     let mut found = BTreeSet::new();
@@ -165,7 +165,7 @@ fn row_15_a_connection_that_is_cut_three_times_loses_nothing() {
     assert_eq!(line(&mut child), "0\n");
     let begun = Instant::now();
     let ended = std::thread::scope(|scope| {
-        let ended = scope.spawn(|| finished(child));
+        let ended = scope.spawn(|| Finished::of(child));
         let mut before = 0;
         for second in [1, 5, 30] {
             std::thread::sleep(Duration::from_secs(second).saturating_sub(begun.elapsed()));
@@ -200,7 +200,7 @@ fn row_15_the_same_run_again_is_followed_and_not_begun() {
         assert_eq!((ended.code(), ended.stdout.as_str()), (Some(3), "ran\n"), "{ended:#?}");
     }
     let both: Vec<Child> = (0..4).map(|_| bed.start(&args)).collect();
-    assert!(both.into_iter().all(|child| finished(child).code() == Some(3)));
+    assert!(both.into_iter().all(|child| Finished::of(child).code() == Some(3)));
     assert_eq!(bed.exec(&["cat", "/tmp/ran"]).expect_success().stdout, "ran\n");
     bed.run(&["release", "b"]).expect_success();
 }
@@ -216,7 +216,7 @@ fn row_15_a_network_that_stays_away_is_said_to_be_away() {
     let mut child = bed.start_as(&kubeconfig, &[&args[..], &command].concat());
     assert_eq!(line(&mut child), "here\n");
     relay.lead_to(None);
-    let ended = finished(child);
+    let ended = Finished::of(child);
     assert_eq!(ended.code(), Some(75), "{ended:#?}");
     assert_eq!((&bed.result()["code"], &bed.result()["cause"]), (&Value::Null, &json!("try-again")));
     // The command has gone on without anybody.
@@ -263,7 +263,7 @@ fn row_16_what_takes_too_long_writes_too_much_or_is_not_wanted_any_more_is_ended
     let mut child = bed.start(&[&args[..], &["--", "sh", "-c", "echo on; sleep 4321 & sleep 4321"]].concat());
     assert_eq!(line(&mut child), "on\n");
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    assert_eq!(finished(child).code(), Some(130));
+    assert_eq!(Finished::of(child).code(), Some(130));
     assert_eq!(bed.result()["cause"], json!("cancelled"));
     assert_eq!(bed.exec(&["sh", "-c", left]).stdout, "0\n");
     bed.run(&["release", "b"]).expect_success();
@@ -278,7 +278,7 @@ fn row_16_a_pod_that_is_lost_is_no_exit_code() {
     bed.cluster
         .kubectl(&["delete", "pod", "machine", "-n", &namespace, "--grace-period=0", "--force"])
         .expect_success();
-    let ended = finished(child);
+    let ended = Finished::of(child);
     assert_eq!(ended.code(), Some(75), "{ended:#?}");
     assert_eq!(bed.exec(&["true"]).code(), Some(75), "there is nobody to run it");
     bed.run(&["release", "b"]).expect_success();

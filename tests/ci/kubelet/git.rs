@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use proof::process::Finished;
 use proof::relay::Relay;
-use proof::sandbox::{Finished, binary};
+use proof::sandbox::binary;
 use serde_json::Value;
 
-use crate::bed::{arg, finished};
+use crate::bed::arg;
 use crate::kubelet::bed::{NodeBed, SIDE_CAR};
 use crate::size;
 
@@ -72,12 +73,7 @@ fn local_git(at: &Path) -> Command {
 }
 
 fn ran(command: &mut Command) -> Finished {
-    let output = command.output().unwrap();
-    Finished {
-        status: output.status,
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Finished::of(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
 fn said(at: &Path, args: &[&str]) -> String {
@@ -183,7 +179,7 @@ fn row_13_forty_repositories_arrive_as_they_will_be_merged() {
     let sources: Vec<String> = names.iter().map(|name| node.bed.path(name).display().to_string()).collect();
     let head = ["--output", "json", "sync", "b", "machine", "--manifest", arg(&manifest)];
     let args: Vec<&str> = head.into_iter().chain(sources.iter().map(String::as_str)).collect();
-    let sync = || finished(node.bed.start(&args)).expect_success().json();
+    let sync = || Finished::of(node.bed.start(&args)).expect_success().json();
     assert_eq!(sync()["pushed"], 40);
     let entries: Vec<Value> = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     let trees: Vec<&str> = entries.iter().map(|entry| entry["tree"].as_str().unwrap()).collect();
@@ -196,7 +192,7 @@ fn row_13_forty_repositories_arrive_as_they_will_be_merged() {
     assert_eq!(entries[0]["branch"], "speculative");
 
     let (relay, kubeconfig) = counted(&node);
-    let again = finished(node.bed.start_as(&kubeconfig, &args)).expect_success().json();
+    let again = Finished::of(node.bed.start_as(&kubeconfig, &args)).expect_success().json();
     let bytes = relay.bytes_received() + relay.bytes_served();
     assert_eq!((&again["pushed"], &again["repositories"]), (&Value::from(0), &Value::from(entries)));
     assert!(bytes > 1000 && bytes < 64 << 10, "{bytes} bytes to and from the API server, of these {again:#}");
@@ -215,7 +211,7 @@ fn row_03_a_sync_goes_into_the_side_car_and_every_container_has_it() {
     let local = node.bed.path("repo");
     repository(&local, "shared");
     let sync = ["--output", "json", "sync", "b", "machine", arg(&local)];
-    let done = finished(node.bed.start(&sync)).expect_success().json();
+    let done = Finished::of(node.bed.start(&sync)).expect_success().json();
     assert_eq!(done["repositories"][0]["path"], "/workspace/src/repo");
     for container in ["second", "node", "workspace"] {
         let args = [

@@ -1,8 +1,9 @@
 //! A pod that goes from under a running command ends the command's caller, with the reason.
 
+use proof::process::Finished;
 use proof::wait;
 
-use crate::bed::{arg, finished};
+use crate::bed::arg;
 use crate::kubelet::exec::ready;
 
 #[test]
@@ -22,7 +23,7 @@ fn row_08_a_pod_that_goes_ends_the_exec_with_75_and_show_tells_why() {
         r#"{"status": {"phase": "Failed", "reason": "Evicted", "message": "the node is low on disk"}}"#;
     let patch = ["patch", "pod", "machine", "-n", &namespace, "--subresource=status", "-p", status];
     bed.cluster.kubectl(&patch).expect_success();
-    let ended = finished(running);
+    let ended = Finished::of(running);
     assert_eq!(ended.code(), Some(75), "{ended:#?}");
     assert!(ended.stderr.contains("Evicted"), "{ended:#?}");
     let shown = bed.run(&["show", "b"]).expect_success().stdout;

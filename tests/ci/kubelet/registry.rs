@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use proof::cluster::MachineImage;
 use proof::images::{Image, Layer};
-use proof::process::Running;
+use proof::process::{Finished, Running};
 use proof::sandbox::binary;
 use proof::wait;
 use serde_json::Value;
@@ -75,8 +75,8 @@ pub(super) fn skopeo(told: &Told, args: &[&str]) -> (bool, String) {
     command.arg("--policy").arg(told.trust.path().join("policy.json")).args(args);
     // No credential but the one that is given.
     command.env("REGISTRY_AUTH_FILE", told.trust.path().join("none.json")).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    let ended = Finished::run(command);
+    (ended.status.success(), ended.stdout + &ended.stderr)
 }
 
 #[test]

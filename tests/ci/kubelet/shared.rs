@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use proof::process::Finished;
 use proof::sandbox::binary;
 
 use crate::bed::arg;
@@ -39,9 +40,7 @@ fn row_37_commands_run_and_git_pushes_with_no_right_outside_the_shared_namespace
         );
         command.env("GIT_SSH_COMMAND", ssh).env("KUBECONFIG", &tool);
         command.args(["-c", "user.name=n", "-c", "user.email=e@example.org"]).args(args);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        Finished::run(command).expect_success().stdout
     };
     git(&["init", "-q", "local"]);
     git(&["-C", "local", "commit", "-q", "--allow-empty", "-m", "x"]);

@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 
 use proof::ansible::Ansible;
 use proof::cluster::MachineImage;
+use proof::process::Finished;
 use proof::wait;
 use serde_json::json;
 
-use crate::bed::{arg, finished};
+use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
 
 /// Runs a command on the node `machine`; returns its exit code and what it printed.
@@ -19,9 +20,9 @@ fn ssh(out: &Path, command: &str) -> (Option<i32>, String) {
 fn ssh_to(out: &Path, node: &str, command: &str) -> (Option<i32>, String) {
     let mut ssh = Command::new("ssh");
     ssh.arg("-F").arg(out.join("ssh_config")).args(["-o", "BatchMode=yes", node, command]);
-    let output = ssh.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    ssh.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    let ended = Finished::run(ssh);
+    (ended.code(), ended.stdout + &ended.stderr)
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn row_27_a_service_of_each_kind_leads_to_its_pod_and_goes_with_it() {
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}).to_string();
     let patch = ["patch", "service", "ssh", "-n", &balanced, "--subresource=status", "-p", &status];
     bed.cluster.kubectl(&patch).expect_success();
-    finished(child).expect_success();
+    Finished::of(child).expect_success();
 
     let written = std::fs::read_to_string(out.join("ssh_config")).unwrap();
     assert!(

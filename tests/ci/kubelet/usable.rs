@@ -1,8 +1,9 @@
 //! What is handed over runs, and can be used at once.
 
-use crate::bed::{arg, finished};
+use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
 use crate::size;
+use proof::process::Finished;
 
 #[test]
 fn row_01_a_pod_label_is_a_machine_that_runs_commands() {
@@ -45,7 +46,7 @@ fn row_04_requests_at_once_are_handed_over_with_pods_that_run() {
         })
         .collect();
     for (child, out) in requests {
-        finished(child).expect_success();
+        Finished::of(child).expect_success();
         let said =
             bed.cluster.kubectl_as(&out.join("kubeconfig"), &["exec", "machine", "--", "echo", "here"]);
         assert_eq!(said.expect_success().stdout, "here\n");

@@ -31,7 +31,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -48,8 +47,7 @@ pub use image::MachineImage;
 pub use servers::kubectl as kubectl_program;
 
 use crate::command;
-use crate::process::{Running, bound, spawn};
-use crate::sandbox::Finished;
+use crate::process::{Finished, Running, bound};
 use crate::scratch::{Scratch, processes};
 use crate::wait;
 use node::Machine;
@@ -325,10 +323,8 @@ fn directory() -> Scratch {
 
 fn kubectl(dir: &Path, kubeconfig: &Path, args: &[&str]) -> Finished {
     let mut command = servers::at_home(bound(servers::kubectl()), dir);
-    command.env("KUBECONFIG", kubeconfig).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = spawn(command).wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("kubectl prints UTF-8");
-    Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+    command.env("KUBECONFIG", kubeconfig).args(args);
+    Finished::run(command)
 }
 
 fn ready(dir: &Path, kubeconfig: &Path, server: SocketAddr) -> Result<(), String> {

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use super::bus;
 use super::underway::Underway;
 use crate::cache;
-use crate::process::{Running, bound, spawn};
+use crate::process::{Finished, Running, bound};
 use crate::scratch::environment;
 use crate::wait;
 
@@ -22,37 +22,6 @@ pub struct Agent {
     dir: PathBuf,
     settings: toml::Table,
     variables: Vec<(String, String)>,
-}
-
-/// What a command of the agent came to.
-#[derive(Debug)]
-pub struct Finished {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// What it printed.
-    pub stdout: String,
-    /// What it said beside.
-    pub stderr: String,
-}
-
-impl Finished {
-    /// The exit code; a signal is no code.
-    pub fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// Standard output as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
-    }
-
-    /// Panics with everything that was said unless the command succeeded.
-    #[track_caller]
-    pub fn expect_success(self) -> Self {
-        assert!(self.status.success(), "{self:#?}");
-        self
-    }
 }
 
 impl Agent {
@@ -112,11 +81,7 @@ impl Agent {
     /// Runs a command of the agent to its end.
     #[track_caller]
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
-        let mut command = self.command(args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = spawn(command).wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the agent prints UTF-8");
-        Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+        Finished::run(self.command(args))
     }
 
     /// `extensions-agent apply`.

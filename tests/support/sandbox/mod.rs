@@ -33,7 +33,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub use agent::{Agent, Daemon, Finished, binary};
+pub use agent::{Agent, Daemon, binary};
 pub use hand::{Hand, Underway as UnderwayByHand};
 pub use monitor::Call;
 pub use underway::Underway;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Finished;
-use crate::process::Running;
+use crate::process::{Finished, Running};
 use crate::wait;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
