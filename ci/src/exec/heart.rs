@@ -48,13 +48,22 @@ impl Heart {
     }
 
     /// A ping was answered.
-    pub(super) fn pong(&mut self, carried: &[u8]) {
+    pub(super) fn pong(&mut self, carried: &[u8], now: Instant) {
+        self.alive(now);
         if let Ok(carried) = <[u8; 8]>::try_from(carried) {
             self.taken = self.taken.max(u64::from_be_bytes(carried).min(self.sent));
         }
     }
 
-    /// Something came, or we begin to listen again after we did not: what came meanwhile was not heard.
+    /// Something came that is no output. Once the command has ended, only output is worth waiting for: a server may answer
+    /// pings for as long as it likes.
+    pub(super) fn alive(&mut self, now: Instant) {
+        if !self.ended {
+            self.heard = now;
+        }
+    }
+
+    /// Output came, or we begin to listen again after we did not: what came meanwhile was not heard.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
@@ -109,22 +118,35 @@ mod tests {
         let mut heart = Heart::new(start);
         let before = heart.ping();
         heart.sending();
-        heart.pong(&before);
+        heart.pong(&before, start);
         assert!(heart.in_flight() && heart.silent(start + SILENCE).is_none());
         let after = heart.ping();
-        heart.pong(&after);
+        heart.pong(&after, start);
         assert!(!heart.in_flight() && heart.silent(start + SILENCE).is_some());
     }
 
     #[test]
+    fn row_14_answers_to_pings_do_not_put_off_the_end_of_a_command_that_is_over() {
+        let start = Instant::now();
+        let mut heart = Heart::new(start);
+        heart.ended();
+        heart.pong(&heart.ping(), start + PING);
+        heart.alive(start + PING);
+        assert!(heart.silent(start + DRAIN).is_some());
+        heart.heard(start + PING);
+        assert!(heart.silent(start + DRAIN).is_none(), "output still comes");
+    }
+
+    #[test]
     fn an_answer_to_what_was_never_sent_proves_nothing() {
-        let mut heart = Heart::new(Instant::now());
+        let start = Instant::now();
+        let mut heart = Heart::new(start);
         heart.sending();
         for odd in [&[0; 7][..], &[], &[0; 9]] {
-            heart.pong(odd);
+            heart.pong(odd, start);
             assert!(heart.in_flight());
         }
-        heart.pong(&u64::MAX.to_be_bytes());
+        heart.pong(&u64::MAX.to_be_bytes(), start);
         heart.sending();
         assert!(heart.in_flight());
     }

@@ -133,7 +133,6 @@ async fn downstream(
 ) -> Result<Exit, ExecError> {
     let mut status = None;
     loop {
-        locked(heart).heard(Instant::now()); // what came while a local stream was full is heard from here on
         let end = match next(&mut stream, heart).await {
             Ok(Some(Ok(Message::Binary(mut bytes)))) => {
                 let channel = frame::channel(bytes.first().copied())?;
@@ -147,13 +146,17 @@ async fn downstream(
                     }
                     Channel::Close => {}
                 }
+                locked(heart).heard(Instant::now()); // what came while a local stream was full is heard from here on
                 continue;
             }
             Ok(Some(Ok(Message::Pong(carried)))) => {
-                locked(heart).pong(&carried);
+                locked(heart).pong(&carried, Instant::now());
                 continue;
             }
-            Ok(Some(Ok(Message::Ping(_) | Message::Frame(_)))) => continue, // the library answers pings
+            Ok(Some(Ok(Message::Ping(_) | Message::Frame(_)))) => {
+                locked(heart).alive(Instant::now()); // the library answers pings
+                continue;
+            }
             Ok(Some(Ok(Message::Text(_)))) => return Err(ExecError::Odd("a message of text".to_owned())),
             Ok(Some(Ok(Message::Close(_)))) => End::Proper,
             Ok(None) => End::Broken("it was closed".to_owned()),
@@ -212,8 +215,9 @@ enum End {
 fn judge(status: Option<Result<Exit, ExecError>>, end: End, in_flight: bool) -> Result<Exit, ExecError> {
     match (status, end) {
         (Some(exit), End::Proper) => exit,
-        // A server that still holds some of stdin resets the connection, and its goodbye is lost. It sent all it had.
-        (Some(exit), End::Broken(_)) if in_flight => exit,
+        // A server that still holds some of stdin resets the connection, and its goodbye is lost. It sent all it had. What did
+        // not start has not read our first line either.
+        (Some(exit), End::Broken(_)) if in_flight || exit.is_err() => exit,
         // The command has ended, and the server has nothing more to say but does not let go.
         (Some(exit), End::Silent(_)) => exit,
         (Some(_), End::Broken(how)) => {
@@ -260,6 +264,8 @@ mod tests {
         assert_eq!(judge(seven(), broken(), true).unwrap().code, 7);
         assert_eq!(judge(seven(), End::Silent(10), false).unwrap().code, 7);
         assert!(matches!(judge(seven(), broken(), false), Err(ExecError::Cut(_))));
+        let never = || Some(Err(ExecError::NotStarted("no `sh`".to_owned())));
+        assert!(matches!(judge(never(), broken(), false), Err(ExecError::NotStarted(_))));
         for end in [End::Proper, broken()] {
             assert!(matches!(judge(None, end, true), Err(ExecError::Cut(_))));
         }

@@ -247,6 +247,20 @@ fn row_16_the_exit_code_is_the_commands_own() {
 }
 
 #[test]
+fn row_16_an_image_without_a_shell_is_told_from_a_lost_way() {
+    let label = "type: pod, image: 'localhost/pause:1', image-pull: Never, cpu: 10m, memory: 32, \
+        spec: {terminationGracePeriodSeconds: 0, containers: [{name: node, command: [/pause]}]}";
+    let Some(bed) = NodeBed::labelled("", &[("machine", label)]) else { return };
+    bed.run(&["request", "--build", "b", "--label", "machine"]).expect_success();
+    for flags in [&[][..], &["--attached"], &["--attached"]] {
+        let ended = bed.script(flags, "true");
+        assert_eq!(ended.code(), Some(64), "{flags:?}: {ended:#?}");
+        assert!(ended.stderr.contains("could not be started"), "{flags:?}: {ended:#?}");
+    }
+    bed.run(&["release", "b"]).expect_success();
+}
+
+#[test]
 fn row_16_what_takes_too_long_writes_too_much_or_is_not_wanted_any_more_is_ended_with_all_it_started() {
     let Some(bed) = ready() else { return };
     let left =
