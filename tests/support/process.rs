@@ -113,8 +113,14 @@ impl Finished {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a program prints UTF-8");
         let finished =
             Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) };
-        let stuck = watch.join().unwrap();
-        assert_eq!(stuck, None, "it had not ended after {LONGEST:?}, and was killed: {finished:#?}");
+        if let Some(words) = watch.join().unwrap() {
+            let Finished { stdout, stderr, .. } = &finished;
+            panic!(
+                "not ended after {LONGEST:?}, killed: {words}\n…{}\n…{}",
+                last_of(stdout),
+                last_of(stderr)
+            );
+        }
         finished
     }
 
@@ -142,4 +148,9 @@ impl Finished {
         assert!(self.status.success(), "{self:#?}");
         self
     }
+}
+
+/// As much of the end of a text as somebody reads.
+fn last_of(text: &str) -> &str {
+    text.char_indices().rev().nth(1999).map_or(text, |(at, _)| &text[at..])
 }
