@@ -10,7 +10,8 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(_) => return ExitCode::FAILURE,
     };
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    // Not locked here: a thread that logs, or tells that it panicked, would wait for us for ever.
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let code =
         runtime.block_on(build_resources::cli::main(std::env::args_os(), Timestamp::now, &mut out, &mut err));
     runtime.shutdown_background(); // a thread may wait for a line of stdin that nobody will type
