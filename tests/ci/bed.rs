@@ -193,15 +193,13 @@ impl Bed {
 
     /// Starts the program, which may say more than a pipe holds that nobody reads: it goes to the file `log`.
     pub(crate) fn start_talkative(&self, args: &[&str]) -> Child {
-        self.start_logging("", args)
+        self.start_logging(None, args)
     }
 
     /// The same with another filter of what it logs.
-    pub(crate) fn start_logging(&self, filter: &str, args: &[&str]) -> Child {
+    pub(crate) fn start_logging(&self, filter: Option<&str>, args: &[&str]) -> Child {
         let mut command = self.command(self.cluster.admin_kubeconfig(), args);
-        if !filter.is_empty() {
-            command.env("BUILD_RESOURCES_LOG", filter);
-        }
+        command.envs(filter.map(|filter| ("BUILD_RESOURCES_LOG", filter)));
         command.stderr(File::create(self.path("log")).unwrap());
         spawn(command)
     }

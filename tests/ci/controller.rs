@@ -308,7 +308,7 @@ fn row_47_a_controller_at_rest_asks_less_than_once_a_second_and_seldom_lists() {
 #[test]
 fn row_46_a_controller_that_logs_everything_goes_on_and_ends_when_it_is_told_to() {
     let bed = Bed::new();
-    let controller = bed.start_logging("trace", &["serve"]);
+    let controller = bed.start_logging(Some("trace"), &["serve"]);
     wait::until("its connections to be told of", || {
         let log = std::fs::read_to_string(bed.path("log")).unwrap();
         if log.matches("TRACE ").count() > 60 { Ok(()) } else { Err(log) }

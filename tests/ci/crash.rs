@@ -8,9 +8,9 @@ use build_resources::drive::{Clusters, Desk, Until};
 use build_resources::state::Phase;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use proof::process::Finished;
 
 use crate::bed::{Bed, asking, block};
-use proof::process::Finished;
 
 /// What becomes of the write that is hit.
 #[derive(Clone, Copy, Debug)]

@@ -12,10 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::Client;
 use kube::api::{Api, ListParams};
+use proof::process::Finished;
 
 use crate::bed::{Bed, asking, block};
 use crate::size;
-use proof::process::Finished;
 
 /// A pool of so many pods in one namespace, and the kubeconfig of an account that may use it. No namespace has to go away, so
 /// what is given back is free within a second.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::bed::Bed;
 use proof::process::Finished;
+
+use crate::bed::Bed;
 
 /// The same kubeconfig with one more context, `gone`, of a server that nobody runs.
 fn with_a_dead_server(bed: &Bed) -> std::path::PathBuf {

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use objects::{BEFORE, TURNS};
 use proof::cluster::Cluster;
+use proof::process::Finished;
 use table::ATTEMPTS;
 
 /// The node whose identity acts.
@@ -112,10 +113,8 @@ fn kubectl(kubeconfig: &Path, arguments: &[&str], input: &str) -> Answer {
     // An attempt that reads nothing may have ended already.
     let _ = pipe.write_all(input.as_bytes());
     drop(pipe);
-    let output = child.wait_with_output().expect("kubectl ends");
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Answer { done: output.status.success(), said }
+    let ended = Finished::of(child);
+    Answer { done: ended.status.success(), said: ended.stdout + &ended.stderr }
 }
 
 /// What is wrong with how an attempt ended. A refusal for another reason than the one that has to stop it is wrong too: it

@@ -1,9 +1,10 @@
 //! What is handed over runs, and can be used at once.
 
+use proof::process::Finished;
+
 use crate::bed::arg;
 use crate::kubelet::bed::NodeBed;
 use crate::size;
-use proof::process::Finished;
 
 #[test]
 fn row_01_a_pod_label_is_a_machine_that_runs_commands() {
