@@ -305,6 +305,8 @@ impl fmt::Display for Bound {
         out.write_str(&self.version)?;
         match &self.release {
             Some(release) => write!(out, "-{release}"),
+            // Without the last `-` a part of the version would read as the release, or nothing as no version at all.
+            None if self.version.is_empty() || self.version.contains('-') => out.write_str("-"),
             None => Ok(()),
         }
     }

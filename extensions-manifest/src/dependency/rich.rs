@@ -137,8 +137,9 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.trim_start_matches([' ', '\t', ',']);
     }
 
-    /// The next word. Brackets inside a word (`config(foo)`) belong to it as long as they are balanced.
-    fn word(&mut self) -> &'a str {
+    /// The next word. Brackets inside a word (`config(foo)`) belong to it and are balanced: rpm also takes `config(foo` before
+    /// a blank, but means something else by it before a bracket.
+    fn word(&mut self) -> Result<&'a str, Refused> {
         let mut open = 0_usize;
         let end = self.rest.find(|c: char| match c {
             '(' => {
@@ -155,7 +156,7 @@ impl<'a> Reader<'a> {
         });
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        word
+        if open == 0 { Ok(word) } else { Err("a bracket inside a word is not closed".into()) }
     }
 
     fn operand(&mut self, depth: usize) -> Result<Rich, Refused> {
@@ -163,16 +164,16 @@ impl<'a> Reader<'a> {
         if self.rest.starts_with('(') {
             return self.group(depth.saturating_add(1));
         }
-        let name = self.word();
+        let name = self.word()?;
         if name.is_empty() {
             return Err("an operand is missing".into());
         }
         self.skip_blanks();
         let before = self.rest;
-        let bound = match super::Relation::parse(self.word()) {
+        let bound = match super::Relation::parse(self.word()?) {
             Some(relation) => {
                 self.skip_blanks();
-                let evr = self.word();
+                let evr = self.word()?;
                 if evr.is_empty() {
                     return Err("a version is missing".into());
                 }
@@ -200,7 +201,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 return build(&operators, operands);
             }
-            match self.word() {
+            match self.word()? {
                 "" => return Err("a bracket is not closed".into()),
                 operator => operators.push(operator),
             }
