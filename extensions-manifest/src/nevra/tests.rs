@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "\\PC{0,60}") {
+    fn any_text_is_read_or_refused(text in "[ab01.:+_ \\-]{0,16}|\\PC{0,60}") {
         if let Ok(parsed) = text.parse::<Nevra>() {
             prop_assert_eq!(parsed.to_string().parse::<Nevra>().unwrap(), parsed);
         }
