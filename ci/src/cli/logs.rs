@@ -66,7 +66,7 @@ pub(super) async fn run(desk: &Desk<'_>, args: &LogsArgs) -> Result<Said, Proble
         return Ok(Said::new(text, json!({"runs": names})));
     }
     let run = runs.into_iter().next().ok_or(ExecError::Missing)?;
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(120); // more than a session that says nothing takes
     let job = Job { command: None, run, spool: args.spool.clone(), most: 0, seconds: None, patience };
     let mut follow = Follow::new(job, Offsets { stdout: args.from, stderr: args.stderr_from });
     let mut local = Local::open(desk, &args.build, args.log.as_deref()).await?;

@@ -211,7 +211,7 @@ pub struct Provider {
     /// Seconds for which an image may fail to come.
     #[serde(default = "label::two_minutes")]
     pub pull_timeout: Amount,
-    /// Most connections that one process holds for commands and copies at a time.
+    /// Most connections that one process holds for commands and copies at a time; fewer than three count as three.
     #[serde(default = "label::sixty_four")]
     pub max_sessions: Amount,
     /// What it offers.

@@ -15,11 +15,12 @@ use tokio::{select, try_join};
 
 use super::remote::{self, Ask, Offsets, RunId};
 use super::view::{Event, Output, View};
-use super::{ExecError, Exit, Target, watch};
+use super::{BEGIN, ExecError, Exit, Target, session, watch};
 use crate::error::{Failure, Reason};
 
-/// A view says every few seconds that it lives; after so long without a word it does not.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a view may be silent.
+const SILENCE: Silence =
+    Silence { first: BEGIN.saturating_add(Duration::from_secs(30)), later: Duration::from_secs(30) };
 /// Between a session that ended and the next: from, to.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often an end that contradicts itself is looked at again.
@@ -81,6 +82,15 @@ pub struct Follow {
     begun: bool,
     sessions: u64,
     cut_off: u64,
+}
+
+/// How much silence of a view is borne.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    /// Before its first word: it has to be reached and begun, which a busy node takes its time for.
+    first: Duration,
+    /// After that: it says every few seconds that it lives.
+    later: Duration,
 }
 
 /// What a session brought.
@@ -181,12 +191,13 @@ impl Follow {
         };
         let line = remote::command(&self.job.dir(), self.known, ask);
         let ((near, far), (near_trouble, trouble)) = (duplex(BUFFER), duplex(TROUBLE));
-        let session = std::pin::pin!(watch(target, &line, near, near_trouble));
-        let mut session = session;
+        let _room = target.sessions.stream().await; // waiting for it is no silence of the view
+        let nothing = None::<tokio::io::Empty>;
+        let mut session = std::pin::pin!(session(target, &line, nothing, (near, near_trouble), None));
         let mut view = View::from(self.known);
         let mut begun = self.begun;
         let (exit, taken) = {
-            let take = async { try_join!(take(far, &mut view, &mut begun, to), first(trouble)) };
+            let take = async { try_join!(take(far, &mut view, &mut begun, to, SILENCE), first(trouble)) };
             let mut take = std::pin::pin!(take);
             // What a session brought is always taken to its end: only then is what is known true. Where taking fails, it
             // failed for good, or said nothing for too long.
@@ -222,12 +233,15 @@ async fn take(
     view: &mut View,
     begun: &mut bool,
     to: &mut impl Sink,
+    silence: Silence,
 ) -> Result<Option<Last>, ExecError> {
     let mut buffer = vec![0; BUFFER];
     let mut last = None;
+    let mut borne = silence.first;
     loop {
-        let read = timeout(SILENCE, far.read(&mut buffer)).await;
-        let read = read.map_err(|_| ExecError::Silent(SILENCE.as_secs()))?;
+        let read = timeout(borne, far.read(&mut buffer)).await;
+        let read = read.map_err(|_| ExecError::Silent(borne.as_secs()))?;
+        borne = silence.later;
         let Ok(length @ 1..) = read else { return Ok(last) }; // a pipe in memory only ends
         let mut input = buffer.get(..length).unwrap_or_default();
         while let Some(event) = view.next(&mut input)? {
@@ -344,6 +358,22 @@ mod tests {
         assert!(matches!(&unfit, ExecError::Unfit(text) if text.contains("dd")), "{unfit:?}");
         let cut = conclude(Ok(Exit { code: LACKING }), None, "", true).unwrap_err();
         assert_eq!(cut.reason(), Reason::Again);
+    }
+
+    #[tokio::test]
+    async fn row_15_a_view_may_take_longer_for_its_first_word_than_between_two() {
+        let long = Silence { first: Duration::from_secs(600), later: Duration::ZERO };
+        let (mut near, far) = duplex(BUFFER);
+        let (mut view, mut begun) = (View::from(Offsets::default()), false);
+        let mut to = Streams { stdout: sink(), stderr: sink() };
+        let late = async {
+            sleep(Duration::from_millis(20)).await;
+            near.write_all(b"S\n").await.unwrap();
+            near
+        };
+        let (taken, _open) = tokio::join!(take(far, &mut view, &mut begun, &mut to, long), late);
+        assert!(matches!(taken, Err(ExecError::Silent(0))), "{taken:?}");
+        assert!(begun, "the first word was waited for");
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub async fn run(
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
     let (line, mut mark) = last::line(command);
+    let _room = target.sessions.stream().await;
     let ended = session(target, &line, Some(stdin), (stdout, stderr), Some(&mut mark)).await;
     match (ended, mark.seen()) {
         (Ok(Exit { code: 127 }), Some(Last::Missing)) => {
@@ -98,9 +99,11 @@ pub async fn watch(
     stdout: impl AsyncWrite,
     stderr: impl AsyncWrite,
 ) -> Result<Exit, ExecError> {
+    let _room = target.sessions.stream().await;
     session(target, command, None::<tokio::io::Empty>, (stdout, stderr), None).await
 }
 
+/// One session. Whoever calls this has room for it.
 async fn session(
     target: &Target,
     command: &[String],
@@ -108,7 +111,6 @@ async fn session(
     (stdout, stderr): (impl AsyncWrite, impl AsyncWrite),
     mark: Option<&mut Mark>,
 ) -> Result<Exit, ExecError> {
-    let _permit = target.sessions.stream().await;
     let operation = || format!("exec in pods/{}, container {}", target.pod, target.container);
     let params = AttachParams::default().container(target.container.as_str()).stdin(stdin.is_some());
     let request = Request::new(Pod::url_path(&(), Some(&target.namespace)))
