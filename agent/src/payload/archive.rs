@@ -9,16 +9,36 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use extensions_manifest::Sha256Digest;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::PayloadError;
 use super::harvest::limit;
-use super::layer::Layer;
 use super::place::NAME_BYTES;
-use super::unpack::{Blob, ENTRY_HEADER_BYTES, Fault, Inflated, drain};
+use super::unpack::{Blob, Compression, ENTRY_HEADER_BYTES, Fault, Inflated, drain};
 
 /// Most entries of one layer.
 const ENTRIES: u64 = 1_000_000;
+
+/// A layer as the manifest and the config describe it.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    /// Digest of the blob.
+    pub(super) digest: Sha256Digest,
+    /// Size of the blob.
+    pub(super) size: u64,
+    /// How the blob is compressed.
+    pub(super) compression: Compression,
+    /// Digest of the archive inside.
+    pub(super) diff_id: Sha256Digest,
+}
+
+impl Layer {
+    /// What the layer is called in errors.
+    pub(super) fn object(&self) -> String {
+        format!("layer `{}`", self.digest)
+    }
+}
 
 /// Who is shown the entries of an archive, one after the other.
 pub(super) type Visit<'a> =

@@ -9,13 +9,13 @@ use extensions_manifest::{Sha256Digest, excerpt, limits};
 use nix::fcntl::OFlag;
 
 use super::Layout;
+use super::archive::Layer;
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, limit};
 use super::image::{
     DOCUMENT_BYTES, Descriptor, Image, Manifest, check_document_size, choose, named, one_image,
 };
 use super::intake::Intake;
-use super::layer::Layer;
 use super::store::{digest_of, open_options};
 use super::unpack::Fault;
 

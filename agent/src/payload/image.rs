@@ -3,10 +3,10 @@
 use extensions_manifest::{Sha256Digest, excerpt};
 use serde::Deserialize;
 
+use super::archive::Layer;
 use super::error::PayloadError;
 use super::harvest::limit;
 use super::labels::{Labels, RawLabels};
-use super::layer::Layer;
 use super::unpack::Compression;
 
 /// Largest manifest, index or config.

@@ -5,39 +5,19 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use extensions_manifest::{Sha256Digest, excerpt, limits};
+use extensions_manifest::{excerpt, limits};
 use tar::{Entry, EntryType};
 
 use super::Layout;
-use super::archive::{Walk, read_archive};
+use super::archive::{Layer, Walk, read_archive};
 use super::error::PayloadError;
 use super::harvest::{Found, Harvest, Scanned, limit, shelves};
 use super::intake::Intake;
 use super::place::{Place, place};
-use super::unpack::{Compression, Inflated};
+use super::unpack::Inflated;
 
 /// Most entries of one layer in our directories.
 const OWN_ENTRIES: usize = 16_384;
-
-/// A layer as the manifest and the config describe it.
-#[derive(Debug, Clone)]
-pub(super) struct Layer {
-    /// Digest of the blob.
-    pub(super) digest: Sha256Digest,
-    /// Size of the blob.
-    pub(super) size: u64,
-    /// How the blob is compressed.
-    pub(super) compression: Compression,
-    /// Digest of the archive inside.
-    pub(super) diff_id: Sha256Digest,
-}
-
-impl Layer {
-    /// What the layer is called in errors.
-    pub(super) fn object(&self) -> String {
-        format!("layer `{}`", self.digest)
-    }
-}
 
 /// Reads one layer to its end and adds what it holds to the harvest.
 pub(super) fn read_layer(

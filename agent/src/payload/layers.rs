@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use super::archive::Layer;
 use super::assemble::{Frame, assemble};
 use super::directory::OciLayout;
 use super::error::PayloadError;
@@ -15,7 +16,7 @@ use super::fetch::{FetchProgress, FetchStats};
 use super::harvest::Harvest;
 use super::image::Image;
 use super::intake::Intake;
-use super::layer::{Layer, read_layer};
+use super::layer::read_layer;
 use super::registry::{Driver, Registry};
 use super::store::Store;
 use super::{Labels, Payload, Pinned};

@@ -14,20 +14,12 @@ use super::fetch::FetchStats;
 use super::image::Image;
 use super::layers::{Source, worker};
 use super::loader::{Loader, pinned};
+use super::note::{self, Kind};
 use super::pick::{Wanted, pick};
 use super::reference::{Identifier, Reference};
 use super::registry::Registry;
 use super::release::{PATH, REFERENCES_BYTES, Release, ReleaseError};
-use super::{Labels, Pinned, note};
-
-/// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// `image-references`.
-    Release,
-    /// Labels.
-    Labels,
-}
+use super::{Labels, Pinned};
 
 /// An image, found but not read.
 enum Found {

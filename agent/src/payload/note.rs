@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::PayloadError;
-use super::look::Kind;
 use super::record;
 use super::store::{Store, remove};
 
@@ -19,6 +18,15 @@ use super::store::{Store, remove};
 const SCHEMA: u32 = 1;
 /// Most notes that are kept.
 const NOTES: usize = 32;
+
+/// What was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `image-references`.
+    Release,
+    /// Labels.
+    Labels,
+}
 
 #[derive(Serialize)]
 struct Written<'a, T> {

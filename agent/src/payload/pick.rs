@@ -6,12 +6,12 @@ use std::sync::atomic::AtomicU64;
 
 use tar::{Entry, EntryType};
 
+use super::archive::Layer;
 use super::archive::{Walk, read_archive};
 use super::error::PayloadError;
 use super::fetch::FetchStats;
 use super::harvest::limit;
 use super::image::Image;
-use super::layer::Layer;
 use super::layers::{Source, read_one};
 use super::place::steps;
 use super::unpack::Inflated;

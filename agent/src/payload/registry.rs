@@ -12,10 +12,10 @@ use extensions_manifest::Sha256Digest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
 
+use super::archive::Layer;
 use super::error::PayloadError;
 use super::fetch::{FetchStats, Transport};
 use super::image::{Image, Manifest, choose, one_image};
-use super::layer::Layer;
 use super::proxy::{Proxy, proxy_error};
 use super::reference::Identifier;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use prometheus_client::registry::{Metric, Registry};
+
 use crate::rollout::RolloutStep;
 
 /// What stands before every name.
@@ -50,6 +52,12 @@ impl Row {
             MetricKind::Gauge | MetricKind::Histogram => format!("{PREFIX}_{}", self.name),
         }
     }
+}
+
+/// Registers a metric under the name and the meaning of its row.
+pub(super) fn register<M: Metric + Clone>(registry: &mut Registry, row: Row, metric: M) -> M {
+    registry.register(row.name, row.doc, metric.clone());
+    metric
 }
 
 macro_rules! catalogue {

@@ -8,8 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::catalogue;
-use super::metrics::register;
+use super::catalogue::{self, register};
 use crate::apply::ExtensionState;
 use crate::error::Class;
 use crate::text::one_line;

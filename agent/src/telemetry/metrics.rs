@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use extensions_manifest::{ExtensionName, limits};
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
-use super::catalogue::{self, Row};
+use super::catalogue::{self, register};
 use super::grouping::Grouping;
+use super::labels::{
+    ExtensionLabel, PackageLabels, PhaseLabel, ReasonLabel, ResultLabel, StepLabel, VersionLabel,
+};
 use super::reporting::Reporting;
 use crate::apply::{ExtensionState, PassOutcome, PassReport, Timings};
 use crate::error::{Class, Reason};
@@ -107,44 +110,6 @@ impl PassResult {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ExtensionLabel {
-    extension: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PackageLabels {
-    extension: String,
-    package: String,
-    version: String,
-    arch: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReasonLabel {
-    pub(super) reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PhaseLabel {
-    phase: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StepLabel {
-    step: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VersionLabel {
-    version: &'static str,
-}
-
 /// How the metrics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -185,11 +150,6 @@ pub struct Metrics {
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
-}
-
-pub(super) fn register<M: Metric + Clone>(registry: &mut Registry, row: Row, metric: M) -> M {
-    registry.register(row.name, row.doc, metric.clone());
-    metric
 }
 
 impl Default for Metrics {

@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 mod grouping;
+mod labels;
 pub mod logging;
 pub mod metrics;
 mod reporting;

@@ -4,8 +4,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::catalogue;
-use super::metrics::{ReasonLabel, register};
+use super::catalogue::{self, register};
+use super::labels::ReasonLabel;
 use crate::error::Reason;
 
 /// Counters of what is written to the cluster.

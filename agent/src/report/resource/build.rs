@@ -4,33 +4,17 @@ use jiff::{Timestamp, Unit};
 
 use super::bound::{self, cut};
 use super::conditions::conditions;
+use super::told::Told;
 use super::types::{
     EXTENSIONS, MESSAGE, NAME, NodeExtension, NodeExtensionsStatus, NodePayload, NodeRollout, PACKAGES,
     REFERENCE, REQUESTERS, Summary,
 };
-use crate::desired::NodeView;
-use crate::owner::Owner;
 use crate::report::Status;
 use crate::report::status::{DeploymentStatus, ExtensionStatus, PayloadStatus};
 use crate::rollout::RolloutStatus;
 
 /// Digits of a checksum that are shown.
 const DIGITS: usize = 12;
-
-/// Everything that is known of the node after a pass.
-#[derive(Debug, Clone)]
-pub struct Told {
-    /// What the pass found.
-    pub status: Status,
-    /// The rendered MachineConfig that the pass acted upon, where an operator renders them.
-    pub config: Option<String>,
-    /// What the Node said last, where it is watched.
-    pub node: Option<NodeView>,
-    /// The way from a staged deployment to a booted one.
-    pub rollout: Option<RolloutStatus>,
-    /// Who owns the extensions of this host, where the agent does not.
-    pub owner: Option<Owner>,
-}
 
 /// The status of the object. Times of transitions are taken over from `previous`, so that an answer that stays keeps its
 /// time, also over a restart of the agent.

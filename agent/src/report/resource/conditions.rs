@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::bound::cut;
-use super::build::Told;
+use super::told::Told;
 use super::types::{MESSAGE, NodeCondition, NodeConditionKind, NodeExtensionsStatus};
 use crate::apply::Problem;
 use crate::error::{Class, Reason};

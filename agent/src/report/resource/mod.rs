@@ -8,12 +8,14 @@ mod build;
 mod conditions;
 mod crd;
 mod kind;
+mod told;
 mod types;
 
 pub(super) use bound::cut;
-pub use build::{Told, build, same};
+pub use build::{build, same};
 pub use crd::crd;
 pub use kind::{NodeExtensions, VERSION};
+pub use told::Told;
 pub use types::{
     NodeCondition, NodeConditionKind, NodeExtension, NodeExtensionsStatus, NodePayload, NodeRollout, Summary,
 };
