@@ -66,8 +66,8 @@ fn wanted(holder: &ObjectMeta, listing: &Listing, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::tests::{at, record};
-    use crate::state::{Spot, StateError};
+    use crate::state::StateError;
+    use crate::state::tests::{at, ready};
 
     fn space(name: &str, request: &str, marked: Option<&str>) -> ObjectMeta {
         ObjectMeta {
@@ -76,14 +76,6 @@ mod tests {
             annotations: marked.map(|text| [(Key::Condemned.text(), text.to_owned())].into()),
             ..ObjectMeta::default()
         }
-    }
-
-    fn ready() -> Record {
-        let mut record = record("b");
-        record.body.phase = Phase::Ready;
-        record.duration = 100;
-        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
-        record
     }
 
     #[test]

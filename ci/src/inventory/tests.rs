@@ -36,13 +36,18 @@ fn granted(name: &str, kind: Kind, label: &str) -> Granted {
 }
 
 pub(super) fn with<T>(then: impl FnOnce(&Handover<'_>) -> T) -> T {
-    let config: Config = parse(GOOD.as_bytes()).unwrap();
     let granted = [granted("one", Kind::Pod, "builder"), granted("space", Kind::Namespace, "space")];
+    of(GOOD, &granted, then)
+}
+
+/// What is handed over where these nodes were granted of this configuration.
+fn of<T>(config: &str, granted: &[Granted], then: impl FnOnce(&Handover<'_>) -> T) -> T {
+    let config: Config = parse(config.as_bytes()).unwrap();
     let client = crate::ssh::Client { command: vec!["build-resources".to_owned()], build: "b".to_owned() };
     then(&Handover {
         record: &record("b"),
         pool: config.pools()[0].1,
-        granted: &granted,
+        granted,
         plugin: None,
         inherited: &[],
         client: &client,
@@ -63,23 +68,13 @@ fn row_25_a_pod_is_a_host_and_a_namespace_only_a_resource() {
 }
 
 fn hosts(pods: &[(&str, &[&str])], label: &str) -> BTreeMap<String, Value> {
-    let config: Config = parse(label.as_bytes()).unwrap();
     let pods = pods.iter().map(|(name, containers)| {
         let mut granted = granted(name, Kind::Pod, "builder");
         granted.node.containers = containers.iter().map(|&name| name.to_owned()).collect();
         granted
     });
     let granted: Vec<Granted> = pods.collect();
-    let client = crate::ssh::Client { command: vec!["build-resources".to_owned()], build: "b".to_owned() };
-    let handover = Handover {
-        record: &record("b"),
-        pool: config.pools()[0].1,
-        granted: &granted,
-        plugin: None,
-        inherited: &[],
-        client: &client,
-    };
-    let said = inventory(&handover, Path::new("/out/kubeconfig"));
+    let said = of(label, &granted, |handover| inventory(handover, Path::new("/out/kubeconfig")));
     serde_json::from_value(said["all"]["hosts"].clone()).unwrap()
 }
 

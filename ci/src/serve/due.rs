@@ -52,16 +52,8 @@ pub(super) fn after(moment: Timestamp, seconds: u64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::tests::{at, record};
-    use crate::state::{Phase, Spot};
-
-    fn ready() -> Record {
-        let mut record = record("b");
-        record.body.phase = Phase::Ready;
-        record.duration = 100;
-        record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
-        record
-    }
+    use crate::state::Phase;
+    use crate::state::tests::{at, ready};
 
     fn space(name: &str, marked: Option<&str>) -> ObjectMeta {
         ObjectMeta {

@@ -12,6 +12,15 @@ pub(crate) fn record(build: &str) -> Record {
     Record::new("0123456789ab".to_owned(), request, at(10_000), at(0))
 }
 
+/// A request whose nodes are handed over, and which lives until 100.
+pub(crate) fn ready() -> Record {
+    let mut record = record("b");
+    record.body.phase = Phase::Ready;
+    record.duration = 100;
+    record.body.spot = Some(Spot { provider: "east".parse().unwrap(), pool: "main".parse().unwrap() });
+    record
+}
+
 #[test]
 fn a_record_survives_its_lease() {
     let mut record = record("b");
