@@ -235,7 +235,8 @@ async fn give(queue: &mpsc::Sender<Bytes>, body: Bytes) {
     }
 }
 
-/// Writes one output to its local stream, promptly.
+/// Writes one output to its local stream, promptly; what has come meanwhile in one piece, since each piece may cost a local
+/// stream a change of threads.
 async fn pass_on(
     mut queue: mpsc::Receiver<Bytes>,
     local: impl AsyncWrite,
@@ -243,8 +244,13 @@ async fn pass_on(
 ) -> Result<(), ExecError> {
     let mut local = pin!(local);
     let failed = |source| ExecError::Local { stream, source };
-    while let Some(bytes) = queue.recv().await {
-        local.write_all(&bytes).await.map_err(failed)?;
+    let mut pieces = Vec::with_capacity(WAITING);
+    while queue.recv_many(&mut pieces, WAITING).await > 0 {
+        match pieces.as_slice() {
+            [piece] => local.write_all(piece).await.map_err(failed)?,
+            pieces => local.write_all(&pieces.concat()).await.map_err(failed)?,
+        }
+        pieces.clear();
         if queue.is_empty() {
             local.flush().await.map_err(failed)?;
         }
